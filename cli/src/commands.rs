@@ -122,9 +122,13 @@ fn page(client: &Client, output: Output) -> Result<(), Failure> {
 fn device(client: &Client, output: Output, verb: &DeviceVerb) -> Result<(), Failure> {
     match verb {
         DeviceVerb::List { all } => devices::list(client, output, *all),
-        DeviceVerb::Pair => devices::pair(client, output),
+        DeviceVerb::Pair { tell } => devices::pair(client, output, tell.as_deref()),
         DeviceVerb::Join { code } => devices::join(client, output, &code.concat()),
         DeviceVerb::Remove { device } => devices::change(client, output, "remove", &json!({ "device": device })),
+        DeviceVerb::Keep { devices: stay, phrase: _ } => {
+            let phrase = backup::read_words(output)?;
+            devices::change(client, output, "keep", &json!({ "phrase": phrase.trim(), "devices": stay }))
+        }
         DeviceVerb::Rename { name } => devices::change(client, output, "rename", &json!({ "name": name })),
         DeviceVerb::Confirm => output.show(&client.post("/api/v1/device/confirm", &json!({}))?, show::confirmed),
         DeviceVerb::Resend { friend } => output.show(&client.post("/api/v1/device/resend", &json!({ "friend": friend }))?, show::resent),

@@ -77,8 +77,11 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     if let Verb::Relay { verb: RelayVerb::Run(flags) } = &cli.verb {
         return relay::run(relays, flags, output);
     }
-    if let Verb::Backup { verb: BackupVerb::Restore { file, passphrase_file } } = &cli.verb {
-        return commands::backup::restore(&data, file, passphrase_file.as_deref(), output);
+    if let Verb::Backup { verb: BackupVerb::Restore { file, phrase: _, relay, passphrase_file } } = &cli.verb {
+        return match file {
+            Some(file) => commands::backup::restore(&data, file, passphrase_file.as_deref(), output),
+            None => commands::backup::recover(&data, relay, passphrase_file.as_deref(), output),
+        };
     }
     if let Some(asked) = of_relay(&cli.verb) {
         // Where no folder is named: of a node and a relay that both run, the relay has one command of its own.

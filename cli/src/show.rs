@@ -347,7 +347,7 @@ pub fn status(view: &Value) -> String {
 }
 
 /// `2026-11-20T23:48:49.250Z` as a date and a time of day here; anything else as it is.
-fn moment(time: &str) -> String {
+pub fn moment(time: &str) -> String {
     match chrono::DateTime::parse_from_rfc3339(time) {
         Ok(at) => at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string(),
         Err(_) => line(time),

@@ -35,7 +35,7 @@ pub mod guard;
 mod identity;
 mod introductions;
 mod invites;
-mod json;
+pub(crate) mod json;
 mod limits;
 mod lookups;
 mod messages;

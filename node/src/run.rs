@@ -10,6 +10,7 @@ pub(crate) mod errors;
 pub(crate) mod kept;
 mod log;
 pub mod open;
+pub mod recover;
 
 pub use config::RunConfig;
 pub use errors::RunError;

@@ -10,6 +10,7 @@ use std::io::{IsTerminal, Read};
 use std::path::Path;
 use symbolon_node::run::RunError;
 use symbolon_node::run::backup::{BackupFile, restore as restore_folder};
+use symbolon_node::run::recover::{Returned, recover as recover_folder};
 
 /// The longest phrase that is read, in bytes.
 const PHRASE_MAX: u64 = 4_096;
@@ -49,6 +50,36 @@ fn failure(RunError { kind, message, hint }: RunError) -> Failure {
 
 /// Makes a fresh folder a new device by a backup.
 pub fn restore(data: &Path, file: &Path, passphrase_file: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let restored = restore_folder(data, file, &read_words(output)?, passphrase_file).map_err(failure)?;
+    output.show(&json!({ "id": restored.id, "device": restored.device }), restored_text)
+}
+
+/// Makes a fresh folder a new device by the words alone.
+pub fn recover(data: &Path, relays: &[String], passphrase_file: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let words = read_words(output)?;
+    if !relays.is_empty() {
+        output.aside("Asking the relays …");
+    }
+    let Returned { restored, made } = recover_folder(data, &words, relays, passphrase_file).map_err(failure)?;
+    output.show(&json!({ "id": restored.id, "device": restored.device, "as_of": made }), restored_text)
+}
+
+fn restored_text(view: &Value) -> String {
+    let field = |name: &str| text::line(view.get(name).and_then(Value::as_str).unwrap_or_default());
+    let as_of = match view.get("as_of") {
+        Some(_) => {
+            format!("\nWhat your devices had left at your relays is of {}: friends and names, and no texts.", show::moment(&field("as_of")))
+        }
+        None => String::new(),
+    };
+    format!(
+        "This folder is a new device of {}.{as_of}\nStart it with `symbolon up`: friends' devices are asked then, and answer when they are on.\n\
+         If the device that you had is lost, remove it: `symbolon device list`, then `symbolon device remove`.\n",
+        field("id")
+    )
+}
+
+pub fn read_words(output: Output) -> Result<String, Failure> {
     if std::io::stdin().is_terminal() {
         output.aside("Type the 24 words of your recovery phrase, then Ctrl-D on a line of its own:");
     }
@@ -58,13 +89,5 @@ pub fn restore(data: &Path, file: &Path, passphrase_file: Option<&Path>, output:
         .take(PHRASE_MAX)
         .read_to_string(&mut words)
         .map_err(|_| Failure::new("bad_phrase", "the words on standard input cannot be read", "Pipe the 24 words into this command."))?;
-    let restored = restore_folder(data, file, &words, passphrase_file).map_err(failure)?;
-    let view = json!({ "id": restored.id, "device": restored.device });
-    output.show(&view, |view| {
-        let id = text::line(view.get("id").and_then(Value::as_str).unwrap_or_default());
-        format!(
-            "This folder is a new device of {id}.\nStart it with `symbolon up`: friends' devices are asked then, and answer when they are on.\n\
-             If the device that you had is lost, remove it: `symbolon device list`, then `symbolon device remove`.\n"
-        )
-    })
+    Ok(words)
 }

@@ -27,8 +27,8 @@ fn show(output: Output, answer: &Value, all: bool) -> Result<(), Failure> {
 }
 
 /// Makes a pairing code.
-pub fn pair(client: &Client, output: Output) -> Result<(), Failure> {
-    output.show(&client.post("/api/v1/devices/pair", &json!({}))?, pairing)
+pub fn pair(client: &Client, output: Output, tell: Option<&str>) -> Result<(), Failure> {
+    output.show(&client.post("/api/v1/devices/pair", &json!({ "tell": tell }))?, pairing)
 }
 
 /// Changes something, and lists them.

@@ -50,7 +50,7 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
 
 fn list(client: &Client, output: Output, all: bool) -> Result<(), Failure> {
     let answer = client.get("/api/v1/rooms", &[])?;
-    let is_in = |view: &&Value| all || matches!(view.get("standing").and_then(Value::as_str), Some("member" | "leaving"));
+    let is_in = |view: &&Value| all || matches!(view.get("standing").and_then(Value::as_str), Some("member" | "leaving" | "elsewhere"));
     let nothing = "No rooms. `symbolon room create NAME` makes one, `symbolon room add NAME FRIEND` takes a friend in.\n";
     show_all(output, entries(&answer, "rooms").filter(is_in), room, nothing)
 }

@@ -20,7 +20,21 @@ pub fn phrase(view: &Value) -> String {
         .collect();
     format!(
         "{lines}\nWrite these words on paper, in this order, and keep them where nobody else looks: anyone who has them is you.\n\
-         Then run `symbolon id phrase --confirm`, which erases them here.\n"
+         Then run `symbolon id phrase --confirm`, which erases them here.\n{}",
+        relays(view)
+    )
+}
+
+/// What is needed beside the words.
+fn relays(view: &Value) -> String {
+    let links: Vec<&str> = view.get("relays").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if links.is_empty() {
+        return "\nYou have no relay: without one the words bring back your name alone. Make backups with `symbolon backup create FILE`.\n"
+            .to_owned();
+    }
+    let links: String = links.iter().map(|link| format!("  {}\n", line(link))).collect();
+    format!(
+        "\nYour friends and names lie at your relays, where only these words open them. Keep one of these links beside the words:\n{links}"
     )
 }
 

@@ -11,6 +11,7 @@ pub fn room(view: &Value) -> String {
         "asked" => "a friend has brought you in: answer it by symbolon requests".to_owned(),
         "left" => "you have left it".to_owned(),
         "removed" => "you were removed from it".to_owned(),
+        "elsewhere" => "another device of yours is in it, and this one is not".to_owned(),
         "leaving" => "you are leaving it".to_owned(),
         _ => match number_of(view, "members") {
             0 | 1 => "nobody but you".to_owned(),

@@ -33,13 +33,15 @@ fn every_command_about_rooms_prints_the_fields_it_promises() {
 #[test]
 fn rooms_that_one_has_left_are_listed_only_when_asked_for() {
     let node = Node::start();
-    for (name, standing) in [("Crew", RoomStanding::Member), ("Gone", RoomStanding::Left), ("Out", RoomStanding::Removed)] {
+    let standings = [RoomStanding::Elsewhere, RoomStanding::Left, RoomStanding::Member, RoomStanding::Removed];
+    for (name, standing) in ["Afar", "Gone", "Crew", "Out"].into_iter().zip(standings) {
         node.json(&["room", "create", name]);
         node.fake.with(|world| world.rooms.last_mut().unwrap().view.standing = standing);
     }
     let names = |args: &[&str]| node.json(args).iter().map(|room| room["name"].clone()).collect::<Vec<_>>();
-    assert_eq!(names(&["room", "list"]), ["Crew"]);
-    assert_eq!(names(&["room", "list", "--all"]), ["Crew", "Gone", "Out"]);
+    assert_eq!(names(&["room", "list"]), ["Afar", "Crew"]);
+    assert_eq!(names(&["room", "list", "--all"]), ["Afar", "Gone", "Crew", "Out"]);
     let plain = String::from_utf8(node.run(&["room", "list", "--all"]).stdout).unwrap();
+    assert!(plain.contains("another device of yours is in it, and this one is not"), "{plain}");
     assert!(plain.contains("you were removed from it") && plain.contains("nobody but you, you own it"), "{plain}");
 }

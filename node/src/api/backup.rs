@@ -4,7 +4,7 @@ use super::ask::{Answer, answer};
 use super::errors::Fault;
 use super::extract::Json;
 use super::route::{Resource, change};
-use super::schema::{Schemas, object, text, text_or_null};
+use super::schema::{Schemas, object, text, text_or_null, texts};
 use super::state::ApiState;
 use axum::extract::State;
 use axum::routing::post;
@@ -37,15 +37,15 @@ const CURSOR_MAX: usize = 64;
 
 fn schemas() -> Schemas {
     vec![
-        ("Phrase", object(json!({ "phrase": text_or_null() }), &[])),
+        ("Phrase", object(json!({ "phrase": text_or_null(), "relays": texts() }), &[])),
         ("BackupBody", object(json!({ "cursor": text_or_null() }), &["cursor"])),
         ("BackupPart", object(json!({ "id": text(), "part": text(), "cursor": text_or_null() }), &[])),
     ]
 }
 
 fn show(reply: &Reply) -> Option<Value> {
-    let Reply::Phrase(words) = reply else { return None };
-    Some(json!({ "phrase": words }))
+    let Reply::Phrase { words, relays } = reply else { return None };
+    Some(json!({ "phrase": words, "relays": relays }))
 }
 
 async fn phrase(State(state): State<ApiState>) -> Answer {

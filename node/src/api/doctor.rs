@@ -66,7 +66,24 @@ pub fn examine(core: &DoctorView, facts: &Facts) -> Vec<Check> {
         friends(core),
         api(facts),
     ];
-    fixed.into_iter().chain(former(core)).chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
+    fixed.into_iter().chain(recovery(core)).chain(former(core)).chain(core.problems.iter().map(|problem| known_problem(problem))).collect()
+}
+
+/// What brings its person back when the disk dies.
+fn recovery(core: &DoctorView) -> Option<Check> {
+    let view = core.recovery?;
+    Some(match (view.is_shown, view.relays, view.left) {
+        (false, ..) => Check::good("recovery", "the recovery phrase was never shown")
+            .knowing("Run `symbolon id phrase` and write the words down: without them nothing brings you back when this disk dies."),
+        (true, (_, 0), _) => Check::good("recovery", "without a relay the recovery phrase alone brings nobody back")
+            .knowing("Add a relay of yours with `symbolon relay add LINK`, or make backups with `symbolon backup create FILE`."),
+        (true, (left, all), Some(ago)) => Check::good(
+            "recovery",
+            format!("what the recovery phrase alone needs lies at {left} of {all} relay(s), left there {} ago", age(ago)),
+        ),
+        (true, ..) => Check::good("recovery", "what the recovery phrase alone needs was not left at a relay since the start")
+            .knowing("It is left as soon as a relay of yours keeps your mailbox: see `symbolon relay list`."),
+    })
 }
 
 /// What former friends can still see.
@@ -122,7 +139,7 @@ fn key(facts: &Facts) -> Check {
 
 fn disk(facts: &Facts) -> Check {
     match facts.disk_free {
-        None => Check::bad("disk", "the free space of the disk cannot be told", "Check that the data folder is still there."),
+        None => Check::bad("disk", "how much space the disk has left is not known", "Check that the data folder is still there."),
         Some(free) if free < DISK_LOW => {
             Check::bad("disk", format!("only {} MiB are free", free >> 20), "Free some space: on a full disk nothing is accepted.")
         }

@@ -48,7 +48,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault once, in the order of the API's description.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::Command(CommandError::NotFound),
         Self::Command(CommandError::Ambiguous),
         Self::Command(CommandError::BadLink),
@@ -85,6 +85,7 @@ impl Fault {
         Self::Command(CommandError::NotFresh),
         Self::Command(CommandError::OnlyDevice),
         Self::Command(CommandError::OlderDevice),
+        Self::Command(CommandError::DevicesKept),
         Self::Command(CommandError::DeviceGone),
         Self::Command(CommandError::DeviceExpired),
         Self::Command(CommandError::BadLifetime),

@@ -228,6 +228,10 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
             "own_device_came",
             "A new device of yours has come. If you did not do that, remove it at once: `symbolon device list`, then `symbolon device remove`.",
         ),
+        Warning::FriendListed => (
+            "friend_listed",
+            "A friend has said by their recovery phrase which devices are theirs: a device was stolen, perhaps. All others of theirs are refused.",
+        ),
         Warning::OwnDeviceGone => ("own_device_gone", "A device of yours was removed. Friends learn of it; it reads nothing new."),
         Warning::RemovedHere => {
             ("removed_here", "Another device of yours has removed this one. Its history stays readable; nothing is sent from it any more.")

@@ -21,6 +21,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     }
 }
 
+/// A JSON body that may be left out, with its type.
+#[derive(Debug)]
+pub struct Perhaps<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Perhaps<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(Self(T::default()));
+        }
+        json_within(request, BODY_MAX).await.map(Self)
+    }
+}
+
 /// A JSON body of at most [`BRIEF_MAX`] bytes: all that is read of who has shown no token.
 #[derive(Debug)]
 pub struct Brief<T>(pub T);

@@ -81,7 +81,14 @@ fn roles() -> Value {
 }
 
 fn schemas() -> Schemas {
-    let standings = [RoomStanding::Member, RoomStanding::Asked, RoomStanding::Leaving, RoomStanding::Left, RoomStanding::Removed];
+    let standings = [
+        RoomStanding::Member,
+        RoomStanding::Asked,
+        RoomStanding::Leaving,
+        RoomStanding::Left,
+        RoomStanding::Removed,
+        RoomStanding::Elsewhere,
+    ];
     let room = json!({
         "room": id(),
         "name": text(),

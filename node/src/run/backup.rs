@@ -15,14 +15,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use symbolon_core::CoreConfig;
 use symbolon_core::command::{Command, CommandError, Reply};
-use symbolon_core::wire::{BACKUP_PART_MAX, BackupPart, backup_key};
+use symbolon_core::wire::{BACKUP_MAGIC, BACKUP_PART_MAX, BackupPart, backup_key};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Nonce, base32};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::words::read_recovery_words;
-
-/// The first line of a backup file.
-const MAGIC: &[u8] = b"symbolon backup 1\n";
 
 /// Who a restored folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +33,35 @@ pub struct Restored {
 /// Makes a fresh folder a further device of the person of a backup. `words` are their recovery phrase. All of the file is
 /// checked before anything is made.
 pub fn restore(data: &Path, file: &Path, words: &str, passphrase_file: Option<&Path>) -> Result<Restored, RunError> {
-    let entropy = read_recovery_words(words).ok_or_else(|| {
-        RunError::new("bad_phrase", "these are not 24 words of a recovery phrase", "Give the words on standard input, in their order.")
-    })?;
+    let entropy = entropy_of(words)?;
     is_fresh(data)?;
-    let mut parts = Parts::open(file, &entropy)?;
+    let open = || {
+        let unreadable =
+            |error: std::io::Error| RunError::new("unreadable", format!("{}: {error}", file.display()), "Check the file's name.");
+        Ok(BufReader::new(File::open(file).map_err(unreadable)?))
+    };
+    restore_from(data, &entropy, open, passphrase_file)
+}
+
+pub(super) fn entropy_of(words: &str) -> Result<Secret, RunError> {
+    read_recovery_words(words).ok_or_else(|| {
+        RunError::new("bad_phrase", "these are not 24 words of a recovery phrase", "Give the words on standard input, in their order.")
+    })
+}
+
+/// The same from anywhere. The folder is fresh.
+pub(super) fn restore_from<R: Read>(
+    data: &Path,
+    entropy: &Secret,
+    open: impl Fn() -> Result<R, RunError>,
+    passphrase_file: Option<&Path>,
+) -> Result<Restored, RunError> {
+    let mut parts = Parts::open(open()?, entropy)?;
     while parts.next()?.is_some() {}
     let passphrase = passphrase_file.map(read_passphrase).transpose()?;
     let (folder, store) = open_store(data, passphrase.as_ref())?;
     let parts_of_core = LiveParts { config: CoreConfig::default() };
-    let mut parts = Parts::open(file, &entropy)?;
+    let mut parts = Parts::open(open()?, entropy)?;
     let mut identity = None;
     let mut failed = None;
     let commands = std::iter::from_fn(|| match parts.next() {
@@ -109,7 +125,7 @@ impl BackupFile {
         let read = |text: &str| base32().decode(text.as_bytes()).map_err(|_| strange());
         let (id, part) = (read(id)?, read(part)?);
         let length = u32::try_from(part.len()).map_err(|_| strange())?;
-        let head = if std::mem::replace(&mut self.has_head, true) { Vec::new() } else { [MAGIC, &id].concat() };
+        let head = if std::mem::replace(&mut self.has_head, true) { Vec::new() } else { [BACKUP_MAGIC, &id].concat() };
         let bytes = [head, length.to_be_bytes().to_vec(), part].concat();
         self.file.write_all(&bytes).map_err(|error| unwritten(&self.path, &error))
     }
@@ -133,7 +149,7 @@ fn unwritten(path: &Path, error: &std::io::Error) -> RunError {
 }
 
 /// A folder that is not there, or in which there is nothing.
-fn is_fresh(data: &Path) -> Result<(), RunError> {
+pub(super) fn is_fresh(data: &Path) -> Result<(), RunError> {
     match std::fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
         Ok(true) | Err(_) => Ok(()),
         Ok(false) => {
@@ -143,22 +159,19 @@ fn is_fresh(data: &Path) -> Result<(), RunError> {
 }
 
 /// The parts of a file, in their order.
-struct Parts {
-    file: BufReader<File>,
+struct Parts<R> {
+    file: R,
     key: Secret,
     id: Nonce,
     index: u64,
     is_over: bool,
 }
 
-impl Parts {
-    fn open(path: &Path, entropy: &Secret) -> Result<Self, RunError> {
-        let unreadable =
-            |error: std::io::Error| RunError::new("unreadable", format!("{}: {error}", path.display()), "Check the file's name.");
-        let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-        let (mut magic, mut id) = (vec![0; MAGIC.len()], [0; Nonce::LEN]);
+impl<R: Read> Parts<R> {
+    fn open(mut file: R, entropy: &Secret) -> Result<Self, RunError> {
+        let (mut magic, mut id) = (vec![0; BACKUP_MAGIC.len()], [0; Nonce::LEN]);
         file.read_exact(&mut magic).and_then(|()| file.read_exact(&mut id)).map_err(|_| damaged())?;
-        if magic != MAGIC {
+        if magic != BACKUP_MAGIC {
             return Err(RunError::new(
                 "not_a_backup",
                 "this file is no backup of Symbolon",

@@ -76,6 +76,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Tally => statements!("tally"),
         Table::Carried => statements!("carried"),
         Table::Sibling => statements!("sibling"),
+        Table::Listed => statements!("listed"),
         Table::Person => statements!("person"),
         Table::KnockKey => statements!("knock_key"),
         Table::Card => statements!("card"),

@@ -339,7 +339,7 @@ async fn each_command_error_is_a_problem_of_its_own() {
         let pointer = problem["type"].as_str().unwrap().split_once('#').unwrap().1.to_owned();
         assert!(server.get("/api/v1/openapi.json").await.json().pointer(&pointer).is_some());
     }
-    assert_eq!(kinds.len(), 41);
+    assert_eq!(kinds.len(), 42);
 }
 
 #[tokio::test]

@@ -169,9 +169,9 @@ pub(super) fn entry(error: CommandError) -> Entry {
         CommandError::WrongPhrase => (
             "wrong_phrase",
             400,
-            "Not the words of this backup",
-            "These words are not the recovery phrase of the person whose backup this is.",
-            "Look whether they are in the right order, and of the right person.",
+            "Not the right words",
+            "These words are not the recovery phrase of this person.",
+            "Look whether all 24 are there, in the right order, and of the right person.",
         ),
         CommandError::PhraseGone => (
             "phrase_gone",
@@ -207,6 +207,13 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "The older device stands",
             "Of two devices of yours the one that was there first can remove the other one, not the other way round.",
             "Remove it from your first device, or from one that is older than both.",
+        ),
+        CommandError::DevicesKept => (
+            "devices_kept",
+            409,
+            "Your words decide",
+            "You have said by your recovery phrase which devices are yours: nothing else adds one or takes one away.",
+            "To take one away: `symbolon device keep` with the others. A new one comes by `symbolon backup restore`.",
         ),
         CommandError::DeviceGone => (
             "device_gone",

@@ -130,7 +130,7 @@ function roomRow(one, last, current) {
   const news = unread(one);
   const gone = one.standing === "left" || one.standing === "removed";
   const who = last && !last.line ? `${last.mine ? "You" : clean(last.from)}: ` : "";
-  const line = last ? `${who}${clean(last.text).slice(0, 120)}` : one.members === 1 ? "Nobody but you" : `${one.members} people`;
+  const line = last ? `${who}${clean(last.text).slice(0, 120)}` : one.standing === "elsewhere" ? "At another device of yours" : one.members === 1 ? "Nobody but you" : `${one.members} people`;
   return h("li", {},
     h("a", { href, class: `row${news && !one.muted ? " news" : ""}${gone || one.archived ? " dim" : ""}`, ...mark(href, current) },
       h("span", { class: "portrait room" }, avatar(one.room, one.name)),

@@ -37,6 +37,7 @@ export function chatView(id) {
 const CLOSED = {
   leaving: "You are leaving this room.",
   left: "You have left this room. What was written stays.",
+  elsewhere: "Another device of yours is in this room, and this one is not. What is written there comes by that one.",
   removed: "You were removed from this room. What was written stays.",
 };
 
@@ -52,7 +53,7 @@ export function roomView(id) {
     news: "rooms",
     now: () => room(id) ?? one,
     standing: (now) => {
-      const people = now.members === 1 ? "Nobody but you" : `${now.members} people`;
+      const people = now.standing === "elsewhere" ? "At another device of yours" : now.members === 1 ? "Nobody but you" : `${now.members} people`;
       const invited = now.invited.length ? ` · invited: ${now.invited.map(clean).join(", ")}` : "";
       return [`${people}${invited}${now.topic ? ` · ${clean(now.topic)}` : ""}`];
     },

@@ -13,6 +13,8 @@ export function devicesCard() {
   const list = h("ul", { class: "people" });
   const pairing = h("div", { "aria-live": "polite" });
   const join = joinForm(() => draw());
+  const words = wordsBox();
+  const keep = keepBox(() => draw());
   let shown = "";
   const draw = async () => {
     const answer = await get("/api/v1/devices");
@@ -21,7 +23,7 @@ export function devicesCard() {
       // A new device has used the code that is shown.
       if (shown && answer.devices.length > JSON.parse(shown).devices.length) pairing.replaceChildren(h("p", {}, "A new device has come. Its history follows by and by."));
       shown = now;
-      redraw(card, () => fill(card, answer, { list, pairing, join, draw }));
+      redraw(card, () => fill(card, answer, { list, pairing, join, words, keep, draw }));
     }
     if (card.isConnected) setTimeout(() => draw().catch(() => {}), AGAIN);
   };
@@ -29,8 +31,10 @@ export function devicesCard() {
   return card;
 }
 
-function fill(card, answer, { list, pairing, join, draw }) {
+function fill(card, answer, { list, pairing, join, words, keep, draw }) {
   const me = answer.devices.find((one) => one.this);
+  const others = answer.devices.filter((one) => !one.this && !one.removed);
+  keep.offer(others);
   list.replaceChildren(...answer.devices.map((one) => deviceRow(one, me, draw)));
   const isFresh = answer.devices.length === 1 && state.friends.length + state.rooms.length === 0 && me.first;
   card.replaceChildren(...[
@@ -39,22 +43,78 @@ function fill(card, answer, { list, pairing, join, draw }) {
     h("p", {}, "Each computer on which you run Symbolon can be a device of yours. Your friends see one person, and every device has your conversations."),
     list,
     me.removed ? null : renameForm(me, draw),
-    me.first && !me.removed ? button("Add a device", async () => showCode(pairing)) : null,
-    !me.first && !me.removed ? h("p", { class: "hint" }, "Further devices are added on your first one.") : null,
+    ...(me.first && !me.removed ? addForm(pairing) : []),
+    !me.first && !me.removed ? h("p", { class: "hint" }, others.some((one) => one.first)
+      ? "Further devices are added on your first one."
+      : "A further device comes by your words, in a new folder: symbolon backup restore --phrase -.") : null,
     pairing,
+    me.first && !me.removed ? words : null,
+    others.length && !me.removed ? keep.element : null,
     isFresh ? h("details", {}, h("summary", {}, "Make this one a further device of mine"), join) : null].filter(Boolean));
 }
 
+// The words that bring their user back when every device is lost: shown until they are written down.
+function wordsBox() {
+  const place = h("div", { "aria-live": "polite" });
+  const show = async () => {
+    const { phrase, relays } = await post("/api/v1/phrase");
+    place.replaceChildren(
+      h("p", { class: "warning" }, "Write these words on paper, in this order. Anyone who has them is you: nobody may look over your shoulder now."),
+      h("ol", { class: "words" }, ...phrase.split(" ").map((word) => h("li", {}, word))),
+      relays.length
+        ? h("p", {}, "Your friends and names lie at your relays, where only these words open them. Keep one of these links beside the words:")
+        : h("p", { class: "hint" }, "You have no relay: without one the words bring back your name alone. Add a relay, or make backups with the command symbolon backup create."),
+      ...relays.map((link) => copyable("Link of a relay", link)),
+      careful("They are written down", "Erase them here for good?", async () => {
+        await post("/api/v1/phrase/confirm");
+        place.replaceChildren(h("p", {}, "The words are erased here. What you have written down is the only copy."));
+      }),
+    );
+  };
+  return h("details", {},
+    h("summary", {}, "If all my devices are lost"),
+    h("p", {}, "24 words bring you back on a new computer, with your friends. They are shown until you say that they are written down."),
+    button("Show the words", show),
+    place);
+}
+
+// The way out when a device was stolen that this one cannot remove: the words say which devices are their user's.
+function keepBox(done) {
+  const phrase = h("textarea", { id: "keep-words", class: "mono", rows: "4", spellcheck: "false", autocapitalize: "off", autocomplete: "off" });
+  const stay = h("fieldset", { class: "picks" });
+  let boxes = [];
+  const offer = (others) => {
+    const ticked = boxes.filter((box) => box.checked).map((box) => box.value);
+    boxes = others.map((one) => h("input", { type: "checkbox", id: `keep-${one.device}`, value: one.device, checked: ticked.includes(one.device) }));
+    stay.replaceChildren(h("legend", {}, "These stay mine, beside the one that you use now:"),
+      ...boxes.map((box, at) => h("p", { class: "check" }, box, h("label", { for: box.id }, deviceName(others[at]), h("small", {}, ` ${activity(others[at])}`)))));
+  };
+  const element = h("details", {},
+    h("summary", {}, "If a device was stolen that I cannot remove"),
+    h("p", {}, "Your 24 words decide which devices are yours, whatever a thief says. All that are not ticked are out at once, at your friends, too. From then on a new device of yours comes by the words alone."),
+    stay,
+    h("p", { class: "field" }, h("label", { for: "keep-words" }, "Your recovery phrase, 24 words"), phrase),
+    careful("Shut all others out", "Really shut them out?", async () => {
+      await post("/api/v1/devices/keep", { phrase: phrase.value.trim(), devices: boxes.filter((box) => box.checked).map((box) => box.value) });
+      phrase.value = "";
+      say("Done. The others are out, and your friends learn of it.");
+      await done();
+    }));
+  return { element, offer };
+}
+
+const deviceName = (one) => one.name ? nameOf(one.name) : one.this ? "This device" : "A device without a name";
+
+const activity = (one) => one.removed ? `removed on ${moment(one.removed)}`
+  : one.this ? "you are using it now"
+    : !one.settled ? "was not met yet"
+      : one.online ? "online now" : one.heard ? `last heard of ${when(one.heard)}` : "not heard of yet";
+
 function deviceRow(one, me, draw) {
-  const name = one.name ? nameOf(one.name) : one.this ? "This device" : "A device without a name";
-  const activity = one.removed ? `removed on ${moment(one.removed)}`
-    : one.this ? "you are using it now"
-      : !one.settled ? "was not met yet"
-        : one.online ? "online now" : one.heard ? `last heard of ${when(one.heard)}` : "not heard of yet";
   const right = one.removed ? "" : one.first ? " It can add devices, and remove every other one." : " It can remove those that came after it.";
   const may = !one.this && !one.removed && !me.removed && (me.first || me.serial < one.serial);
   return h("li", { class: "row" },
-    h("span", { class: "grow" }, name, h("small", {}, `${activity}.${right}`)),
+    h("span", { class: "grow" }, deviceName(one), h("small", {}, `${activity(one)}.${right}`)),
     may ? careful("Remove", "Really remove?", async () => {
       await post("/api/v1/devices/remove", { device: one.device });
       say("Removed. It reads nothing new, and your friends learn of it.");
@@ -79,8 +139,16 @@ function renameForm(me, draw) {
   return h("div", {}, h("p", { class: "field" }, h("label", { for: "device-name" }, "Name of this device (only your own devices see it)")), form);
 }
 
-async function showCode(place) {
-  const { code, qr, expires } = await post("/api/v1/devices/pair");
+// What friends are to hear of the new device, if anything, and the code.
+function addForm(pairing) {
+  const tell = h("input", { id: "tell-friends", type: "text", dir: "auto", maxlength: "200", placeholder: "I have another device now" });
+  return [
+    h("p", { class: "field" }, h("label", { for: "tell-friends" }, "Write this to all friends once the code was used (leave it empty to write nothing)"), tell),
+    button("Add a device", async () => showCode(pairing, tell.value.trim()))];
+}
+
+async function showCode(place, tell) {
+  const { code, qr, expires } = await post("/api/v1/devices/pair", { tell: tell || null });
   place.replaceChildren(
     h("p", {}, "On the new device, start Symbolon, open its page, choose “I use Symbolon on another device already”, and type this:"),
     h("p", { class: "mono code" }, groups(code)),

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{MAGIC, restore};
+use super::{BACKUP_MAGIC, restore};
 use rand_core::SeedableRng;
 use std::path::{Path, PathBuf};
 use symbolon_core::wire::{BackupHead, BackupPart, backup_key};
@@ -18,7 +18,7 @@ fn entropy() -> Secret {
 
 fn file(folder: &Path, parts: &[BackupPart]) -> PathBuf {
     let mut rng = rand_chacha::ChaCha20Rng::from_seed([1; 32]);
-    let mut bytes = [MAGIC, ID.as_bytes()].concat();
+    let mut bytes = [BACKUP_MAGIC, ID.as_bytes()].concat();
     for (part, index) in parts.iter().zip(0..) {
         let sealed = part.seal(&backup_key(&entropy()), &ID, index, &mut rng);
         bytes.extend(u32::try_from(sealed.len()).unwrap().to_be_bytes());
@@ -31,7 +31,15 @@ fn file(folder: &Path, parts: &[BackupPart]) -> PathBuf {
 
 fn head() -> BackupPart {
     let person = Identity::root_of(&entropy()).person();
-    BackupPart::Head(BackupHead { made: EARLIEST, person, serial: 9, name: "Ann".into(), relays: Vec::new(), lookups: Vec::new() })
+    BackupPart::Head(BackupHead {
+        made: EARLIEST,
+        person,
+        serial: 9,
+        name: "Ann".into(),
+        relays: Vec::new(),
+        lookups: Vec::new(),
+        list: None,
+    })
 }
 
 #[test]

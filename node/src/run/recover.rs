@@ -1,0 +1,129 @@
+//! The words alone: a fresh folder becomes a device of a person by what their devices have left at relays. No node runs
+//! meanwhile; the network is there for as long as it takes to ask. The protocol page is `docs/protocol/recovery.md`.
+
+use super::backup::{Restored, entropy_of, is_fresh, restore_from};
+use super::errors::{RunError, internal, net_error};
+use super::runtime;
+use crate::api::json;
+use crate::clock::{Clock, SystemClock};
+use crate::net::{Net, NetConfig};
+use crate::shell::INPUT_QUEUE;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+use std::path::Path;
+use std::time::Duration;
+use symbolon_core::recovery::{ASKED_MAX, Capsule, Ending, Search};
+use symbolon_core::wire::backup_key;
+use symbolon_presence::kdf::Secret;
+use symbolon_relay::link::RelayLink;
+use tokio::sync::mpsc;
+
+/// The longest sleep: the wall clock may jump.
+const LONGEST_WAIT: u64 = 1_000;
+
+/// A folder that was restored from what lay at relays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// Who it is.
+    pub restored: Restored,
+    /// When what it was made of was left there, by the clock of the device that did (RFC 3339).
+    pub made: String,
+}
+
+/// Makes a fresh folder a further device of the person of a recovery phrase, by what lies at these relays.
+pub fn recover(data: &Path, words: &str, relays: &[String], passphrase_file: Option<&Path>) -> Result<Returned, RunError> {
+    let entropy = entropy_of(words)?;
+    is_fresh(data)?;
+    let relays = links(relays)?;
+    let (capsules, endings) = runtime()?.block_on(search(&entropy, relays))?;
+    let mut refused = None;
+    // The newest that is a backup of these words: one that cannot be read does not hide an older one.
+    for capsule in capsules {
+        match restore_from(data, &entropy, || Ok(capsule.bytes.as_slice()), passphrase_file) {
+            Ok(restored) => return Ok(Returned { restored, made: json::time(capsule.made) }),
+            Err(error) if error.kind == "damaged_backup" || error.kind == "not_a_backup" => refused = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refused.unwrap_or_else(|| nothing(&endings)))
+}
+
+fn links(relays: &[String]) -> Result<Vec<RelayLink>, RunError> {
+    if relays.is_empty() {
+        return Err(RunError::new(
+            "no_relay",
+            "the words alone do not say where to look",
+            "Name a relay that you used with --relay LINK (`symbolon id phrase` shows the links beside the words), or restore from a backup file.",
+        ));
+    }
+    if relays.len() > ASKED_MAX {
+        return Err(RunError::new("full", format!("there are more than {ASKED_MAX} relays"), "Name those that you used last."));
+    }
+    let parsed: Result<Vec<RelayLink>, _> = relays.iter().map(|link| link.trim().parse()).collect();
+    parsed.map_err(|_| {
+        RunError::new(
+            "bad_link",
+            "a link given with --relay is not a relay's link",
+            "Copy the whole link that `symbolon id phrase` shows, or that `symbolon relay info` prints on the relay.",
+        )
+    })
+}
+
+/// Asks relays until they have answered, or do not. The capsules that were found, the newest first.
+async fn search(entropy: &Secret, relays: Vec<RelayLink>) -> Result<(Vec<Capsule>, Vec<Ending>), RunError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| internal())?;
+    let mut search = Search::new(&backup_key(entropy), ChaCha20Rng::from_seed(seed));
+    let (sender, mut inputs) = mpsc::channel(INPUT_QUEUE);
+    let net = Net::start(NetConfig::default(), sender).await.map_err(|error| net_error(&error))?;
+    let mut clock = SystemClock;
+    let servers = relays.iter().map(|relay| relay.places.clone()).collect();
+    for relay in relays {
+        search.ask(relay, clock.now());
+    }
+    // A relay that is named may be anybody's: it leads to where the person's own are named.
+    search.look_at(servers, clock.now());
+    while !search.is_over(clock.now()) {
+        while let Some(action) = search.poll_action() {
+            net.handle().act(action);
+        }
+        let wait = search.next_due().map_or(LONGEST_WAIT, |due| due.since(clock.now()).min(LONGEST_WAIT));
+        tokio::select! {
+            input = inputs.recv() => match input {
+                Some(input) => search.handle(clock.now(), &input),
+                None => break,
+            },
+            () = tokio::time::sleep(Duration::from_millis(wait.max(1))) => search.tick(clock.now()),
+        }
+    }
+    // What was handed out goes back before the links are closed.
+    while let Some(action) = search.poll_action() {
+        net.handle().act(action);
+    }
+    net.stop().await;
+    Ok((search.found(), search.endings().into_iter().flatten().collect()))
+}
+
+/// Why nothing was found, and what helps.
+fn nothing(endings: &[Ending]) -> RunError {
+    let is_silent = endings.iter().all(|ending| *ending == Ending::Silent);
+    let has_parts = endings.contains(&Ending::Parts);
+    let (kind, message, hint) = match (is_silent, has_parts) {
+        (true, _) => (
+            "unreachable",
+            "no relay that was named answers",
+            "Check this machine's network and clock, or name another relay with --relay; a backup file does not need any.",
+        ),
+        (false, true) => (
+            "incomplete",
+            "only a part of what these words need lies at the relays that were named",
+            "Name another relay that you used with --relay, or restore from a backup file.",
+        ),
+        (false, false) => (
+            "nothing_there",
+            "nothing of these words lies at the relays that were named",
+            "Check the words and this machine's clock, name the relays that you used with --relay, or restore from a backup file.",
+        ),
+    };
+    RunError::new(kind, message, hint)
+}
