@@ -20,14 +20,15 @@ use symbolon_core::wire::{
     Statement, Step, Text, connection_psk, seal_credential,
 };
 use symbolon_core::world::{LeafKey, Lifetime, Opened, RoomCipher, Sealed};
+use symbolon_presence::address::Address;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, frame_id, kind, open_first, seal_first};
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, FrameId, GrantId, MessageId, Nonce, PeerId, PublicKeyBytes, RequestId, RoomId};
-use symbolon_presence::identity::{Device, Identity, pair_context};
-use symbolon_presence::kdf::Secret;
-use symbolon_presence::kem::{KemKey, KemPublic, Psk};
-use symbolon_presence::labels::SIGN_CONTACT;
+use symbolon_presence::identity::{CERT_MAX, Chain, Device, DeviceCertBody, Identity, pair_context};
+use symbolon_presence::kdf::{Secret, hash};
+use symbolon_presence::kem::{KemKey, KemPublic, KemPublicBytes, Psk};
+use symbolon_presence::labels::{HASH_CONTEXT, SIGN_CONTACT, SIGN_DEVICE};
 use symbolon_presence::seeds::{Opener, Ratchet, Seed};
 use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
@@ -45,8 +46,8 @@ pub struct Actor {
     pub mailbox: MailboxKeys,
     /// Its friendship secret.
     pub friendship: FriendshipSecret,
-    /// Its rooms.
-    pub cipher: ClearCipher,
+    /// Its rooms, in clear text unless a test gives it others.
+    pub cipher: Box<dyn RoomCipher>,
     /// Private half of the package it gives out, in invites and as reply address.
     pub package: KemKey,
     /// Private half of its direct key.
@@ -57,6 +58,8 @@ pub struct Actor {
     pub counter: u64,
     /// Sequence number of its next ordered frame.
     pub sequence: u64,
+    /// Where its mailbox is.
+    pub places: Vec<Address>,
 }
 
 /// A step that was opened, its signature verified.
@@ -95,9 +98,9 @@ impl Actor {
         let mailbox = MailboxKeys::random(&mut rng);
         let friendship = FriendshipSecret { revision: 0, secret: Secret::random(&mut rng) };
         let (package, direct) = (KemKey::random(&mut rng), KemKey::random(&mut rng));
-        let cipher = ClearCipher::new(*Secret::random(&mut rng).expose());
+        let cipher = Box::new(ClearCipher::new(*Secret::random(&mut rng).expose()));
         let seed = Seed::draw(None, &mut rng);
-        Self { rng, identity, mailbox, friendship, cipher, package, direct, seed, counter: 0, sequence: 0 }
+        Self { rng, identity, mailbox, friendship, cipher, package, direct, seed, counter: 0, sequence: 0, places: vec![nowhere()] }
     }
 
     /// Its Peer ID.
@@ -111,7 +114,7 @@ impl Actor {
         let body = AddressBody { queue, grant: GrantId([1; 16]), scope, expires: Timestamp(u64::MAX), uses: 0 };
         let key = self.mailbox.put_key(&self.mailbox.id(), &body, &self.friendship);
         let sealed = self.mailbox.seal_address(&body, &mut self.rng);
-        (MailboxEntry::own(&self.mailbox, self.identity.signing.public(), sealed, vec![nowhere()]), key)
+        (MailboxEntry::own(&self.mailbox, self.identity.signing.public(), sealed, self.places.clone()), key)
     }
 
     /// How it can be written to by somebody who is no friend.
@@ -447,6 +450,21 @@ pub fn weak_key(index: usize) -> PublicKeyBytes {
     beyond[0] = 0xed;
     beyond[31] = 0x7f;
     PublicKeyBytes([[0; 32], one, beyond][index % 3])
+}
+
+/// A certificate with one field changed, signed properly.
+pub fn certify(identity: &Identity, change: impl Fn(&mut DeviceCertBody)) -> Chain {
+    let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
+    change(&mut body);
+    let cert = codec::encode(&body);
+    let signature = identity.root.as_ref().unwrap().sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
+    Chain { root: identity.chain.root, cert, signature }
+}
+
+/// A public key of X-Wing whose X25519 half is weak; it comes behind ML-KEM's.
+pub fn weak_kem(strong: &KemPublicBytes, weak: PublicKeyBytes) -> KemPublicBytes {
+    let strong = strong.as_bytes();
+    KemPublicBytes::new([&strong[..strong.len() - 32], weak.as_bytes()].concat()).unwrap()
 }
 
 fn lifetime(now: Timestamp) -> Lifetime {

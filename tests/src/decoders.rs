@@ -23,6 +23,7 @@ use symbolon_core::wire::{
     Statement, WHOLE_MAX, WelcomeBundle, is_leaf_of,
 };
 use symbolon_presence::body::Body;
+use symbolon_presence::capsule::SEALED_PIECE;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{self, Kind};
 use symbolon_presence::header::Header;
@@ -91,6 +92,8 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "own_said", max: PAYLOAD_MAX, run: devices::own_said },
     Decoder { name: "gone", max: PAYLOAD_MAX, run: devices::gone },
     Decoder { name: "backup_part", max: BACKUP_PART_MAX, run: devices::backup_part },
+    Decoder { name: "capsule_piece", max: SEALED_PIECE, run: devices::capsule_piece },
+    Decoder { name: "capsule_places", max: RECORD_MAX, run: devices::capsule_places },
     Decoder { name: "record", max: RECORD_MAX, run: record },
     Decoder { name: "posted", max: RECORD_MAX, run: posted },
     Decoder { name: "ask", max: MESSAGE_MAX, run: ask },

@@ -229,12 +229,20 @@ impl Node {
         &self.folder
     }
 
+    /// What nodes of this folder have written to their standard error.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn said(&self) -> Result<String, Trouble> {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| error.to_string())
+    }
+
     /// Fails when a node of this folder has ever panicked.
     ///
     /// # Errors
     /// With what it said.
     pub fn calm(&self) -> Result<(), Trouble> {
-        let said = std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|error| error.to_string())?;
+        let said = self.said()?;
         if said.contains("panicked") { Err(format!("a node panicked: {said}")) } else { Ok(()) }
     }
 

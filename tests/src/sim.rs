@@ -22,6 +22,7 @@ pub mod story;
 pub mod tally;
 pub mod trace;
 pub mod watch;
+pub mod words;
 
 pub use node::SimNode;
 pub use run::{Faults, Sim};

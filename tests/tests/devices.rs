@@ -4,10 +4,16 @@
 //! know; a device that is gone reads nothing new.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "devices/apart.rs"]
+mod apart;
+#[path = "devices/meeting.rs"]
+mod meeting;
 #[path = "devices/removal.rs"]
 mod removal;
 #[path = "devices/renewal.rs"]
 mod renewal;
+#[path = "devices/rooms.rs"]
+mod rooms;
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{
@@ -44,7 +50,7 @@ fn give_relay(sim: &mut Sim, ix: Ix) {
 }
 
 fn code(sim: &mut Sim, ix: Ix) -> String {
-    match sim.command(ix, Command::DevicePair) {
+    match sim.command(ix, Command::DevicePair { tell: None }) {
         Ok(Reply::Paired { code, .. }) => code,
         other => panic!("no code: {:?}", other.err()),
     }
@@ -106,10 +112,12 @@ fn has_all(sim: &mut Sim, ix: Ix, wanted: &BTreeSet<String>) -> bool {
 fn all_have(sim: &mut Sim, who: &[Ix], wanted: &[&str]) {
     let wanted: BTreeSet<String> = wanted.iter().map(|text| (*text).to_owned()).collect();
     let done = sim.run_until(6 * HOUR, |sim| who.iter().all(|ix| has_all(sim, *ix, &wanted)));
+    let mut lacks = Vec::new();
     for ix in who {
         let there: BTreeSet<String> = texts(sim, *ix).into_iter().collect();
-        assert!(done, "{ix} lacks {:?}", wanted.difference(&there).collect::<Vec<_>>());
+        lacks.extend(wanted.difference(&there).map(|text| (*ix, text.clone())));
     }
+    assert!(done && lacks.is_empty(), "{lacks:?}");
 }
 
 fn state(sim: &mut Sim, ix: Ix, message: MessageId) -> Option<MessageState> {
@@ -156,6 +164,28 @@ fn a_new_device_has_friends_history_and_name_and_both_talk_with_the_friend() {
     for view in sim.history(BEN) {
         assert!(view.mine || view.from == first.id, "the person has written it, whichever device has sent it");
     }
+}
+
+#[test]
+fn s4_33_friends_are_written_to_once_when_a_device_has_come_and_only_if_its_user_wishes() {
+    for wish in [None, Some("I have a tablet now")] {
+        let mut sim = friends(22);
+        let told = Command::DevicePair { tell: wish.map(str::to_owned) };
+        let Ok(Reply::Paired { code, .. }) = sim.command(ANA, told) else { panic!("no code") };
+        let tablet = sim.add("Tablet");
+        give_relay(&mut sim, tablet);
+        sim.run_for(MINUTE);
+        let before = texts(&mut sim, BEN);
+        assert_eq!(texts(&mut sim, ANA), before, "a code alone says nothing");
+        assert!(sim.command(tablet, Command::DeviceJoin(code)).is_ok());
+        assert!(sim.run_until(5 * MINUTE, |sim| others(sim, tablet) > 0 && others(sim, ANA) > 0));
+        sim.run_for(HOUR);
+        let news: Vec<String> = texts(&mut sim, BEN).split_off(before.len());
+        assert_eq!(news, wish.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        assert!(has_all(&mut sim, tablet, &news.into_iter().collect()), "and it stands in the history of the new one");
+    }
+    let long = Command::DevicePair { tell: Some("x".repeat(100_000)) };
+    assert_eq!(friends(22).command(ANA, long).err(), Some(CommandError::BadText));
 }
 
 #[test]
@@ -285,7 +315,7 @@ fn a80_a_wrong_code_a_late_one_and_a_used_one_get_nowhere() {
     // A folder with a life of its own becomes nobody else's, and only the first device lets others in.
     let more = code(&mut sim, ANA);
     assert_eq!(sim.command(BEN, Command::DeviceJoin(more)).err(), Some(CommandError::NotFresh));
-    assert_eq!(sim.command(laptop, Command::DevicePair).err(), Some(CommandError::NotFirstDevice));
+    assert_eq!(sim.command(laptop, Command::DevicePair { tell: None }).err(), Some(CommandError::NotFirstDevice));
 }
 
 #[test]
@@ -295,7 +325,10 @@ fn rooms_have_all_devices_and_a_device_that_is_gone_is_taken_out() {
     sim.run_for(5 * MINUTE);
     assert!(sim.command(BEN, Command::RoomCreate("Crew".into())).is_ok());
     assert!(sim.command(BEN, Command::RoomAdd { room: Who("Crew".into()), who: vec![Who("Ana".into())] }).is_ok());
-    let is_in = |sim: &mut Sim, ix: Ix| matches!(sim.command(ix, Command::Rooms), Ok(Reply::Rooms(rooms)) if rooms.len() == 1);
+    let is_in = |sim: &mut Sim, ix: Ix| {
+        let Ok(Reply::Rooms(rooms)) = sim.command(ix, Command::Rooms) else { panic!("no rooms") };
+        rooms.len() == 1 && rooms[0].standing == RoomStanding::Member
+    };
     assert!(sim.run_until(HOUR, |sim| is_in(sim, ANA) && is_in(sim, laptop)), "both devices come in");
     for (ix, text) in [(ANA, "phone in the room"), (laptop, "laptop in the room"), (BEN, "ben in the room")] {
         say(&mut sim, ix, "Crew", text);
@@ -400,4 +433,23 @@ fn a_new_device_without_a_relay_takes_those_of_the_first_and_goes_its_own_way_fr
     sim.stop(laptop, MINUTE);
     sim.run_for(HOUR);
     assert!(relays(&mut sim, laptop).is_empty(), "what it has given up does not come back");
+}
+
+#[test]
+fn an_older_copy_of_the_first_device_gives_no_serial_that_the_newer_state_may_have_given() {
+    let mut sim = friends(40);
+    let copy = sim.copy(ANA);
+    let own = |sim: &mut Sim, ix: Ix| devices(sim, ix).0.into_iter().find(|view| view.this).map(|view| view.serial).unwrap();
+    let laptop = further(&mut sim, ANA, "Laptop");
+    let newer = own(&mut sim, laptop);
+    // Its disk is put back as it was; a friend has seen more of it.
+    say(&mut sim, ANA, "Ben", "from the newer state");
+    sim.run_for(MINUTE);
+    sim.put_back(ANA, &copy, SECOND);
+    sim.run_for(5 * MINUTE);
+    say(&mut sim, BEN, "Ana", "where are you?");
+    sim.run_for(5 * MINUTE);
+    let phone = further(&mut sim, ANA, "Phone");
+    let given = own(&mut sim, phone);
+    assert!(given > newer + (1 << 39), "{given} is not far above {newer}");
 }

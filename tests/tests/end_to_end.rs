@@ -3,6 +3,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![cfg(unix)]
 
+#[path = "end_to_end/answers.rs"]
+mod answers;
+#[path = "end_to_end/by_hand.rs"]
+mod by_hand;
+#[path = "end_to_end/called.rs"]
+mod called;
 #[path = "end_to_end/conversation.rs"]
 mod conversation;
 #[path = "end_to_end/copies.rs"]
@@ -15,16 +21,29 @@ mod devices;
 mod door;
 #[path = "end_to_end/face.rs"]
 mod face;
+#[path = "end_to_end/found.rs"]
+mod found;
+#[path = "end_to_end/hellos.rs"]
+mod hellos;
+#[path = "end_to_end/hostile_hub.rs"]
+mod hostile_hub;
 #[path = "end_to_end/hub_client.rs"]
 mod hub_client;
+#[path = "end_to_end/hub_server.rs"]
+mod hub_server;
 #[path = "end_to_end/introduction.rs"]
 mod introduction;
+#[cfg(target_os = "linux")]
+#[path = "end_to_end/knock_flood.rs"]
+mod knock_flood;
 #[path = "end_to_end/liar.rs"]
 mod liar;
 #[path = "end_to_end/lookup.rs"]
 mod lookup;
 #[path = "end_to_end/names.rs"]
 mod names;
+#[path = "end_to_end/offers.rs"]
+mod offers;
 #[path = "end_to_end/pooled.rs"]
 mod pooled;
 #[path = "end_to_end/recovery.rs"]
@@ -39,6 +58,8 @@ mod relay;
 mod rooms;
 #[path = "end_to_end/server.rs"]
 mod server;
+#[path = "end_to_end/silence.rs"]
+mod silence;
 #[path = "floods/stranger.rs"]
 mod stranger;
 #[path = "end_to_end/vouchers.rs"]

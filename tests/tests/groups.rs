@@ -185,6 +185,33 @@ fn members_who_are_no_friends_go_on_hearing_each_other_by_relays_however_much_th
     assert_eq!(waiting, 0);
 }
 
+#[test]
+fn members_of_two_rooms_who_are_no_friends_go_on_hearing_each_other_in_both_when_one_says_their_ways_again() {
+    let mut sim = scene(7, Faults::NONE, &["Ana", "Ben", "Cem"]);
+    for called in ["The crew", "The band"] {
+        create(&mut sim, ANA, called);
+        add(&mut sim, ANA, called, &["Ben", "Cem"]);
+        sim.run_for(MINUTE);
+    }
+    let mut said: Vec<String> = Vec::new();
+    for new in ["Cem", "Cemal", "Cemalettin"] {
+        assert!(sim.command(CEM, Command::SetName(new.to_owned())).is_ok());
+        sim.run_for(10 * MINUTE);
+        for number in 0..3 {
+            said.push(format!("{new} {number}"));
+            for called in ["The crew", "The band"] {
+                say(&mut sim, BEN, called, &format!("{new} {number}"));
+            }
+            sim.run_for(MINUTE);
+        }
+    }
+    for called in ["The crew", "The band"] {
+        assert_eq!(texts(&mut sim, CEM, called), said, "in {called}");
+    }
+    let Ok(Reply::Status(status)) = sim.command(CEM, Command::Status) else { panic!() };
+    assert!(!status.dropped_frames.iter().any(|(kind, _)| *kind == "reused"), "{:?}", status.dropped_frames);
+}
+
 /// Who leaves on a branch that gives way is out all the same: their word is said again there.
 #[test]
 fn who_leaves_while_the_room_is_cut_is_out_once_it_is_whole() {

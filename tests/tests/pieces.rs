@@ -1,6 +1,10 @@
 //! Room messages that are longer than an envelope: they go in pieces and are read when they are whole.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[cfg(unix)]
+#[path = "pieces/killed.rs"]
+mod killed;
+
 use symbolon_core::command::{Command, MessageState};
 use symbolon_core::table::Table;
 use symbolon_core::wire::{Capabilities, PIECE_LEN, Piece, WHOLE_MAX};

@@ -59,7 +59,8 @@ impl Picture {
 
     /// What a reader finds in it.
     fn read(&self) -> Option<String> {
-        let mut picture = rqrr::PreparedImage::prepare_from_greyscale(self.width, self.width, |x, y| self.pixels[y * self.width + x]);
+        let height = self.pixels.len() / self.width;
+        let mut picture = rqrr::PreparedImage::prepare_from_greyscale(self.width, height, |x, y| self.pixels[y * self.width + x]);
         let grid = picture.detect_grids().into_iter().next()?;
         grid.decode().ok().map(|(_, text)| text)
     }
@@ -157,4 +158,17 @@ fn another_reader_reads_what_the_command_prints_for_an_invite() {
     let read = drawn_in_a_terminal(&code.join("\n")).read().expect("the code is found");
     assert!(read.len() <= LINK_MAX && read.eq_ignore_ascii_case(link), "{read}");
     assert_eq!(InviteLink::read(&read), InviteLink::read(link));
+}
+
+#[test]
+#[ignore = "the tests in a browser leave the picture"]
+fn another_reader_reads_the_printed_page() {
+    let folder = std::path::PathBuf::from(std::env::var_os("SYMBOLON_PRINTED").expect("the folder with the picture"));
+    let picture = std::fs::read(folder.join("printed.pgm")).unwrap();
+    let (head, pixels) = picture.split_at(picture.iter().position(|byte| *byte == b'\n').unwrap() + 1);
+    let width = std::str::from_utf8(head).unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let read = Picture { width, pixels: pixels.to_vec() }.read().expect("the code is found");
+    let link = std::fs::read_to_string(folder.join("printed.txt")).unwrap();
+    assert!(read.eq_ignore_ascii_case(&link), "{read}");
+    assert_eq!(InviteLink::read(&read), InviteLink::read(&link));
 }

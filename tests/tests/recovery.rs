@@ -6,6 +6,8 @@
 
 #[path = "recovery/both.rs"]
 mod both;
+#[path = "recovery/words.rs"]
+mod words;
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{BackupCursor, BackupPlace, Command, CommandError, FriendView, MessageState, OwnDeviceView, Reply, Who};
@@ -41,7 +43,7 @@ fn friends(seed: u64) -> Sim {
 
 fn phrase(sim: &mut Sim, ix: Ix) -> Secret {
     match sim.command(ix, Command::Phrase) {
-        Ok(Reply::Phrase(Some(words))) => read_recovery_words(&words).expect("the words are good"),
+        Ok(Reply::Phrase { words: Some(words), .. }) => read_recovery_words(&words).expect("the words are good"),
         other => panic!("no words: {:?}", other.err()),
     }
 }
@@ -216,7 +218,7 @@ fn a_restored_device_pairs_another_one_when_the_first_is_lost_and_its_names_come
     let fresh = restore(&mut sim, &entropy, &parts);
     assert!(sim.run_until(5 * HOUR, |sim| all_mutual(sim, fresh, 2)));
     assert!(sim.command(fresh, Command::Rename { friend: Who("Ben".into()), name: "Benny".into() }).is_ok());
-    let Ok(Reply::Paired { code, .. }) = sim.command(fresh, Command::DevicePair) else { panic!("no code") };
+    let Ok(Reply::Paired { code, .. }) = sim.command(fresh, Command::DevicePair { tell: None }) else { panic!("no code") };
     let third = sim.add("Third");
     let (_, link) = sim.add_relay();
     assert!(sim.command(third, Command::RelayAdd { link, claim: None }).is_ok());
@@ -227,6 +229,25 @@ fn a_restored_device_pairs_another_one_when_the_first_is_lost_and_its_names_come
     sim.nodes[third].peer = sim.nodes[ANA].peer;
     say(&mut sim, BEN, "Ana", "for the new ones");
     have(&mut sim, &[fresh, third], &["for the new ones"]);
+}
+
+#[test]
+fn whose_words_have_said_which_devices_are_theirs_is_restored_as_one_more_of_them() {
+    let mut sim = friends(6);
+    let entropy = phrase(&mut sim, ANA);
+    assert!(sim.command(ANA, Command::DeviceKeep { entropy: entropy.clone(), devices: Vec::new() }).is_ok());
+    sim.run_for(HOUR);
+    for friend in [BEN, CEM] {
+        assert_eq!(warned(&sim, friend, Warning::FriendListed), 1);
+    }
+    let parts = backup(&mut sim, ANA, &entropy);
+    sim.stop(ANA, 400 * DAY);
+    sim.run_for(MINUTE);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    assert!(sim.run_until(3 * DAY, |sim| all_mutual(sim, fresh, 2)), "friends' devices take it by the list that it brings");
+    say(&mut sim, BEN, "Ana", "for the new one");
+    say(&mut sim, fresh, "Ben", "I am back");
+    have(&mut sim, &[fresh, BEN], &["for the new one", "I am back"]);
 }
 
 #[test]

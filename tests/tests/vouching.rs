@@ -11,6 +11,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 
 #[path = "vouching/attacks.rs"]
 mod attacks;
+#[path = "vouching/growth.rs"]
+mod growth;
 #[path = "vouching/hellos.rs"]
 mod hellos;
 #[path = "vouching/homes.rs"]

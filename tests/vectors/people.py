@@ -91,6 +91,26 @@ def backup_file(i):
     return {"length": len(file), "file": file}
 
 
+def capsule_keys(i):
+    key = lambda use: derived(derived(i["key"], name("key capsule")), name(f"key of capsule {use}"), i["relay"], bytes([i["number"]]))
+    queues = key("queues")
+    return {
+        "owner": ed_public(key("owner")), "queues": [queues[:16], queues[16:]], "token": ed_public(key("token")),
+        "places": derived(derived(i["key"], name("key capsule")), name("key of capsule places"))[:16],
+    }
+
+
+def capsule_piece(i):
+    key = derived(derived(i["key"], name("key capsule")), name("key of capsule pieces"), i["relay"], bytes([i["number"]]))
+    piece = record({0: i["version"], 1: i["index"], 2: i["count"], 3: i["bytes"]})
+    plain = (struct.pack(">H", len(piece)) + piece).ljust(4_068, b"\0")
+    return {"package": sealed_at_random(key, i["nonce"], "seal capsule piece", b"", plain)}
+
+
+def capsule_places(i):
+    return {"places": record({0: [read(relay) for relay in i["relays"]]})}
+
+
 def joined(i, out):
     offer = unhex("", BOOK["pairing: Offer of a newcomer"])
     assert (i["to"], i["transcript"]) == (offer["in"]["from"], offer["out"]["transcript"])
@@ -108,6 +128,19 @@ def gone(i):
     assert by[0] == device[0] == i["root"] == ed_public(i["root_seed"])
     signature, by_root = (sign(i[key], name("sign gone device"), context(i["root"]), device[1]) for key in ("seed", "root_seed"))
     return {"signature": signature, "by_root": by_root, "gone": record({0: by, 1: device, 2: signature, 3: by_root})}
+
+
+def device_list(i):
+    second = derived(i["entropy"], name("key second root"))
+    body = record({0: i["number"], 1: sorted(i["devices"])})
+    signature = sign(second, name("sign device list"), context(i["root"]), body)
+    return {"body": body, "signature": signature, "list": record({0: i["root"], 1: ed_public(second), 2: body, 3: signature})}
+
+
+def is_list(value):
+    number, devices = (read(value[2])[key] for key in (0, 1))
+    signed = verify(value[1], name("sign device list"), context(value[0]), value[2], value[3])
+    return signed and 1 <= len(devices) <= 8 and devices == sorted(set(devices)) and len(value[2]) <= 160 and number < 2**64
 
 
 def backup_part(i):
@@ -196,6 +229,9 @@ def is_gone(value):
 
 PERSON = {0: fixed(32), 1: number(1), 2: fixed(32), 3: text(64), 4: number(1, 5), 5: number(0, 2), 6: fixed(32), 7: listed(8, fixed(32))}
 TEXT = {0: fixed(32), 1: fixed(16), 2: number(0), 3: lambda flag: isinstance(flag, bool), 4: number(0, 4), 5: text(16384)}
+FLAG = lambda flag: isinstance(flag, bool)
+ROOM = {0: fixed(32), 1: number(0), 2: fixed(32), 3: FLAG, 4: FLAG, 5: lambda name: text(64)(name) and name != "", 6: number(0, 3)}
+ROOM_TEXT = {0: fixed(32), 1: fixed(16), 2: number(0), 3: fixed(32), 4: number(0, 4), 5: text(16384)}
 SAID = [
     ("persons", [listed(64, lambda value: is_map(value, PERSON))]),
     ("texts", [listed(64, lambda value: is_map(value, TEXT))]),
@@ -207,6 +243,9 @@ SAID = [
     ("relays", [listed(3, lambda value: is_map(value, {0: text(4096)}, {1: text(32)}))]),
     ("gone", [is_gone]),
     ("barred", [is_chain]),
+    ("rooms", [listed(64, lambda value: is_map(value, ROOM))]),
+    ("room, texts", [listed(64, lambda value: is_map(value, ROOM_TEXT))]),
+    ("room, reads", [listed(256, fixed(16))]),
 ]
 
 
@@ -214,8 +253,9 @@ def own_payload(title):
     """What own devices say: the vector holds what the page's tables say of that choice."""
     def check(i, out):
         kind, said = read(out["payload"])
-        if title in ("sibling", "gone"):
-            assert kind == {"sibling": 24, "gone": 26}[title] and (is_befriend if kind == 24 else is_gone)(said[0])
+        alone = {"sibling": (24, is_befriend), "gone": (26, is_gone), "device list": (27, is_list)}
+        if title in alone:
+            assert kind == alone[title][0] and alone[title][1](said[0])
         else:
             choice, fields = said[0]
             called, forms = SAID[choice]

@@ -3,14 +3,16 @@
 
 use super::Actor;
 use crate::sim::run::Sim;
+use rand_chacha::ChaCha20Rng;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark, VerifiedContact};
 use symbolon_core::limits::CONTACT_RECORD_MAX;
 use symbolon_core::link::InviteLink;
+use symbolon_core::place::Place;
 use symbolon_core::wire::Contact;
 use symbolon_presence::codec;
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{LookupId, PeerId};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::kem::{KemPublicBytes, Psk};
@@ -41,6 +43,12 @@ pub fn body(identity: &Identity, said: ContactBody, mark: Option<InviteMark>) ->
     let peer = identity.peer();
     let signature = identity.signing.sign(SIGN_CONTACT, &pair_context(&peer, &peer), &body);
     ContactRecord { chain: identity.chain.clone(), body, signature }
+}
+
+/// The body of an invite as it lies where it is looked for: the id, and the bytes.
+pub fn lying(secret: &InviteSecret, day: u32, number: u64, record: &ContactRecord, rng: &mut ChaCha20Rng) -> (LookupId, Vec<u8>) {
+    let slot = secret.slot(day);
+    (slot.id().unwrap(), slot.seal(Timestamp(number), &codec::encode(record), rng).unwrap())
 }
 
 /// What a contact record says, unchecked.
@@ -84,6 +92,27 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// An invite whose body is fetched at the actor's own places, as a test makes it for a day: the link, and what lies there.
+    pub fn invite_at_home(
+        &mut self,
+        said: &ContactBody,
+        now: Timestamp,
+        record: impl Fn(&Self, ContactBody, InviteMark) -> ContactRecord,
+    ) -> (String, Vec<(LookupId, Vec<u8>)>) {
+        let secret = InviteSecret::random(&mut self.rng);
+        note_psk(&secret, &self.peer(), said.contacts.iter().map(|contact| contact.package.clone()));
+        let today = day_of(now);
+        let mut all = Vec::new();
+        for day in today - 1..=today + 1 {
+            let record = record(self, said.clone(), InviteMark { id: secret.id(), day, number: now.0 });
+            all.push(lying(&secret, day, now.0, &record, &mut self.rng));
+        }
+        let link = InviteLink::new(secret, self.peer(), said.expires, Place::of(&self.places, false), Vec::new());
+        (link.text(), all)
+    }
+}
+
 impl Sim {
     /// Lets the bodies of an invite be found, and answers its link.
     pub fn plant_invite(&mut self, secret: &InviteSecret, identity: &Identity, said: &ContactBody) -> String {
@@ -99,9 +128,9 @@ impl Sim {
     /// Puts a contact record where the body of an invite is looked for on a day.
     pub fn plant(&mut self, secret: &InviteSecret, day: u32, number: u64, record: &ContactRecord) {
         let seed = self.seed();
-        let mut rng = <rand_chacha::ChaCha20Rng as rand_core::SeedableRng>::from_seed(seed);
-        let bytes = secret.slot(day).seal(Timestamp(number), &codec::encode(record), &mut rng).unwrap();
-        self.lookup.planted.insert(secret.slot(day).id().unwrap(), bytes);
+        let mut rng = <ChaCha20Rng as rand_core::SeedableRng>::from_seed(seed);
+        let (id, bytes) = lying(secret, day, number, record, &mut rng);
+        self.lookup.planted.insert(id, bytes);
     }
 
     /// The body of today that a node has for anyone who holds this link.

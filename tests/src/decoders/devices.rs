@@ -1,7 +1,9 @@
 //! Decoders of what devices of one person say.
 
 use super::{READER, canonical};
-use symbolon_core::wire::{BACKUP_PART_MAX, BackupPart, Gone, JoinedBody, OwnSaid, PAYLOAD_MAX};
+use symbolon_core::wire::{BACKUP_PART_MAX, BackupPart, CapsulePlaces, Gone, JoinedBody, OwnSaid, PAYLOAD_MAX};
+use symbolon_presence::capsule::Piece;
+use symbolon_presence::record::RECORD_MAX;
 use symbolon_presence::time::Timestamp;
 
 use crate::samples::{NOW, devices};
@@ -37,4 +39,16 @@ pub fn gone(bytes: &[u8]) -> bool {
 /// A part of a backup, once it is opened.
 pub fn backup_part(bytes: &[u8]) -> bool {
     canonical::<BackupPart>(bytes, BACKUP_PART_MAX).is_some() && BackupPart::decode(bytes).is_some()
+}
+
+/// A piece of a capsule, once it is opened.
+pub fn capsule_piece(bytes: &[u8]) -> bool {
+    let Some(piece) = Piece::read(bytes) else { return false };
+    assert!(piece.padded() == bytes, "one piece, one encoding");
+    true
+}
+
+/// Where a capsule lies, once it is opened.
+pub fn capsule_places(bytes: &[u8]) -> bool {
+    canonical::<CapsulePlaces>(bytes, RECORD_MAX).is_some() && CapsulePlaces::decode(bytes).is_some()
 }

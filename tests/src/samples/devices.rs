@@ -4,9 +4,11 @@ use super::{NOW, Person, Runs, ben, offer_body, shared};
 use symbolon_core::command::{MessageState, Trust};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::wire::{
-    Contact, First, Gone, JoinedBody, OfferBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, Statement, Step, TextSaid,
+    Contact, First, Gone, JoinedBody, OfferBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, RoomIs, RoomSaid, RoomTextSaid, Statement,
+    Step, TextSaid,
 };
 use symbolon_presence::codec;
+use symbolon_presence::device_list::DeviceList;
 use symbolon_presence::friendship::FriendshipSecret;
 use symbolon_presence::id::{Digest, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::{Chain, Identity, pair_context};
@@ -123,6 +125,13 @@ pub fn gone() -> Gone {
     Gone::sign(&ben().identity, &certificate())
 }
 
+/// Ben's words say that these two devices are his.
+pub fn list() -> DeviceList {
+    let (ben, laptop) = (ben().identity, laptop());
+    let entropy = ben.entropy.as_ref().expect("Ben has his words");
+    DeviceList::sign(entropy, &ben.chain.root, 7, vec![laptop.device, ben.device]).expect("two devices")
+}
+
 /// How Ben stands to somebody.
 pub fn person() -> PersonSaid {
     PersonSaid {
@@ -138,7 +147,7 @@ pub fn person() -> PersonSaid {
 }
 
 /// One of each kind that own devices say to each other, and what it is called.
-pub fn said() -> [(&'static str, OwnSaid); 10] {
+pub fn said() -> [(&'static str, OwnSaid); 13] {
     let text = TextSaid {
         person: PeerId([0x91; 32]),
         id: MessageId([0x6a; 16]),
@@ -146,6 +155,23 @@ pub fn said() -> [(&'static str, OwnSaid); 10] {
         mine: true,
         state: MessageState::Delivered,
         text: "from the boat".to_owned(),
+    };
+    let room = RoomSaid {
+        room: RoomId([0x72; 32]),
+        version: 2,
+        by: PeerId([0x92; 32]),
+        is_muted: true,
+        is_archived: false,
+        name: "Crew".to_owned(),
+        is: RoomIs::In,
+    };
+    let in_room = RoomTextSaid {
+        room: RoomId([0x72; 32]),
+        id: MessageId([0x6b; 16]),
+        at: NOW,
+        from: PeerId([0x91; 32]),
+        state: MessageState::Read,
+        text: "to all on board".to_owned(),
     };
     [
         ("own_persons", OwnSaid::Persons(vec![person()])),
@@ -158,5 +184,8 @@ pub fn said() -> [(&'static str, OwnSaid); 10] {
         ("own_relays", OwnSaid::Relays(vec![RelaySaid { link: "symbolon-relay:stand-in".to_owned(), claim: Some("stand-in".to_owned()) }])),
         ("own_gone", OwnSaid::Gone(Box::new(gone()))),
         ("own_barred", OwnSaid::Barred(super::ann().identity.chain)),
+        ("own_rooms", OwnSaid::Rooms(vec![room])),
+        ("own_room_texts", OwnSaid::RoomTexts(vec![in_room])),
+        ("own_room_reads", OwnSaid::RoomReads(vec![MessageId([0x6b; 16])])),
     ]
 }

@@ -3,16 +3,19 @@
 use super::{NOW, Runs, ben, devices};
 use symbolon_core::command::MessageState;
 use symbolon_core::wire::{
-    BackupHead, BackupPart, Befriend, DeviceWays, First, ReaderWays, RelayMailbox, Statement, Step, TextSaid, backup_key, direct_package,
+    BackupHead, BackupPart, Befriend, CapsulePlaces, DeviceWays, First, ReaderWays, RelayMailbox, Statement, Step, TextSaid, backup_key,
+    direct_package,
 };
 use symbolon_presence::address::Address;
+use symbolon_presence::capsule::{CapsuleKeys, PIECE_BYTES, Piece};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::seal_direct;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{Digest, MessageId, Nonce, PeerId};
+use symbolon_presence::id::{Digest, MailboxId, MessageId, Nonce, PeerId};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::DAY;
+use symbolon_relay::link::RelayLink;
 
 /// The backup's id.
 pub const ID: Nonce = Nonce([0xb1; 16]);
@@ -44,7 +47,7 @@ fn server() -> Address {
 pub fn parts() -> [(&'static str, BackupPart); 5] {
     let person = ben().identity.person();
     let relays = vec![("symbolon-relay:stand-in".to_owned(), Some("stand-in".to_owned())), ("symbolon-relay:another".to_owned(), None)];
-    let head = BackupHead { made: NOW, person, serial: 9, name: "Ben".to_owned(), relays, lookups: vec![server()] };
+    let head = BackupHead { made: NOW, person, serial: 9, name: "Ben".to_owned(), relays, lookups: vec![server()], list: None };
     let text = TextSaid {
         person: PeerId([0x91; 32]),
         id: MessageId([0x6a; 16]),
@@ -92,7 +95,7 @@ pub fn returned() -> Statement {
         device,
         package: direct_package(direct.as_bytes(), &device),
         transcript: Digest([0; 32]),
-        body: codec::encode(&Befriend { contact: codec::encode(&contact), note: None }),
+        body: codec::encode(&Befriend { contact: codec::encode(&contact), note: None, list: None }),
     }
 }
 
@@ -100,4 +103,28 @@ pub fn returned() -> Statement {
 pub fn returned_envelope() -> Vec<u8> {
     let payload = codec::encode(&First::sign(&restored(), &returned()));
     seal_direct(&super::ann().direct.public(), &payload, &mut Runs::from(0xb6)).expect("the payload is short")
+}
+
+/// The relay at which Ben's capsule lies.
+pub const RELAY: MailboxId = MailboxId([0xb7; 32]);
+
+/// The keys of it.
+pub fn capsule() -> CapsuleKeys {
+    CapsuleKeys::new(&key())
+}
+
+/// Its first piece, made of the file.
+pub fn piece() -> Piece {
+    Piece { version: NOW.0, index: 0, count: 2, bytes: file().into_iter().take(PIECE_BYTES).collect() }
+}
+
+/// The same as it lies in the first mailbox there.
+pub fn package() -> Vec<u8> {
+    capsule().seal(&RELAY, 0, &piece(), &mut Runs::from(0xb8))
+}
+
+/// Which relays have it.
+pub fn places() -> CapsulePlaces {
+    let link = RelayLink { mailbox_key: ben().mailbox.public(), receipt: ben().identity.signing.public(), places: vec![server()] };
+    CapsulePlaces { relays: vec![link] }
 }

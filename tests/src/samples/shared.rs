@@ -35,7 +35,7 @@ pub fn ways() -> Ways {
 
 /// Ben asks another member for friendship.
 pub fn befriend() -> Befriend {
-    Befriend { contact: codec::encode(&ben().contact_record("Ben")), note: Some("from the boat".to_owned()) }
+    Befriend { contact: codec::encode(&ben().contact_record("Ben")), note: Some("from the boat".to_owned()), list: None }
 }
 
 /// Ben's seat.

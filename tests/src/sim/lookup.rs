@@ -34,6 +34,11 @@ impl Lookup {
 }
 
 impl Sim {
+    /// The newest record that lies under an id in the DHT.
+    pub(super) fn published(&self, id: &LookupId) -> Option<Vec<u8>> {
+        self.lookup.records.get(id).and_then(|versions| versions.last()).cloned()
+    }
+
     pub(super) fn publish(&mut self, bytes: Vec<u8>) {
         self.trace.add(&bytes);
         if self.lookup.is_there

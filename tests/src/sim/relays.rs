@@ -234,14 +234,17 @@ impl Sim {
 
     /// Somebody who is no node, on a link of their own, puts something to a relay. Answers the lines of its receipts.
     pub fn put_as_stranger(&mut self, ix: Ix, put: Put) -> Vec<Outcome> {
+        crate::craft::outcomes(&self.answers_of_relay(ix, &Frame::Put(put).encode()))
+    }
+
+    pub(super) fn answers_of_relay(&mut self, ix: Ix, frame: &[u8]) -> Vec<Vec<u8>> {
         const STRANGER: u64 = u64::MAX;
         let now = self.now;
         let relay = self.relay(ix);
         let Some(machine) = relay.machine.as_mut() else { return Vec::new() };
         machine.link_up(STRANGER, 0);
-        machine.frame(now, &mut relay.rows, STRANGER, &Frame::Put(put).encode()).expect("rows in memory do not fail");
+        machine.frame(now, &mut relay.rows, STRANGER, frame).expect("rows in memory do not fail");
         machine.close_turn(now, &mut relay.rows).expect("rows in memory do not fail");
-        machine.link_down(STRANGER);
         let actions: Vec<RelayAction> = std::iter::from_fn(|| machine.poll_action()).collect();
         let mut said = Vec::new();
         for action in actions {
@@ -251,7 +254,11 @@ impl Sim {
                 RelayAction::Close(_) | RelayAction::Admit(_) | RelayAction::Heard(_) | RelayAction::Keep(..) | RelayAction::Host(..) => {}
             }
         }
-        crate::craft::outcomes(&said)
+        let relay = self.relay(ix);
+        if let Some(machine) = relay.machine.as_mut() {
+            machine.link_down(STRANGER);
+        }
+        said
     }
 
     /// A relay is given a record to keep.

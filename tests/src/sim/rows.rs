@@ -256,6 +256,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Tally
         | Table::Carried
         | Table::Sibling
+        | Table::Listed
         | Table::Person
         | Table::KnockKey
         | Table::Card

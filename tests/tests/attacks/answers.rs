@@ -6,7 +6,6 @@ use symbolon_core::limits::ANSWERS_MAX;
 use symbolon_core::seam::{Address, Input, LinkId};
 use symbolon_core::table::Table;
 use symbolon_core::wire::{AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, PAYLOAD_MAX, RoomPayload, Step};
-use symbolon_core::world::RoomCipher;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, RequestId};
 use symbolon_presence::identity::Identity;

@@ -6,17 +6,15 @@ use symbolon_core::limits::{DEVICES_KEPT_MAX, DEVICES_MAX};
 use symbolon_core::seam::Event;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::{BundleDevice, RoomPayload};
-use symbolon_core::world::{RoomCipher, Shelf, ShelfMut};
+use symbolon_core::world::{Shelf, ShelfMut};
 use symbolon_presence::codec;
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity, StoredIdentity};
+use symbolon_presence::identity::{Identity, StoredIdentity};
 use symbolon_presence::invite::InviteSecret;
-use symbolon_presence::kdf::hash;
-use symbolon_presence::labels::{HASH_CONTEXT, SIGN_DEVICE};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{MailboxKeys, Scope};
 use symbolon_relay::put::Outcome;
-use symbolon_tests::craft::{Actor, invites, outcomes};
+use symbolon_tests::craft::{Actor, certify, invites, outcomes};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
@@ -106,11 +104,7 @@ fn a_device_id_of_another_person_cannot_be_taken() {
     let bens = stored_identity(&scene.sim, ben).device;
     // Mallory certifies a device of his own under the id of Ben's, which Ben's invites show.
     let identity = scene.mallory.identity.clone();
-    let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
-    body.device = bens;
-    let cert = codec::encode(&body);
-    let signature = identity.root.as_ref().unwrap().sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
-    scene.mallory.identity.chain = Chain { root: identity.chain.root, cert, signature };
+    scene.mallory.identity.chain = certify(&identity, |cert| cert.device = bens);
     scene.mallory.identity.device = bens;
     let offer = scene.mallory.offer(scene.sim.now);
     let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &offer);

@@ -9,7 +9,7 @@ use symbolon_core::limits::{
 use symbolon_core::seam::{Address, Input, Warning};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::wire::{Known, OfferBody, RoomPayload, Step};
-use symbolon_core::world::{RoomCipher, ShelfMut};
+use symbolon_core::world::ShelfMut;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, LookupId, Nonce, PeerId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE};

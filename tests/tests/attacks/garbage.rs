@@ -4,7 +4,7 @@ use super::Scene;
 use rand_core::Rng;
 use symbolon_core::seam::LinkId;
 use symbolon_core::wire::{Bundle, Known, OfferBody, RoomPayload, Step, Text};
-use symbolon_core::world::{Lifetime, PackageKind, Proposals, RoomCipher, Sealed};
+use symbolon_core::world::{Lifetime, PackageKind, Proposals, Sealed};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, EpochId, MessageId, Nonce, RoomId};
 use symbolon_presence::time::{DAY, MINUTE, Timestamp};

@@ -5,7 +5,7 @@ use symbolon_core::contact::ContactRecord;
 use symbolon_core::limits::CONTACT_RECORD_MAX;
 use symbolon_core::limits::INTRODUCTIONS_OF_FRIEND_MAX;
 use symbolon_core::wire::{Introduced, Introduction, IntroductionBody, Known, PAYLOAD_MAX, RoomPayload};
-use symbolon_core::world::{Opened, RoomCipher};
+use symbolon_core::world::Opened;
 use symbolon_presence::codec;
 use symbolon_presence::id::{Nonce, RequestId};
 use symbolon_presence::identity::Identity;

@@ -7,32 +7,17 @@ use symbolon_core::seam::Warning;
 use symbolon_core::table::Table;
 use symbolon_core::wire::{Contact, First, OfferBody, Statement, Step};
 use symbolon_presence::codec;
-use symbolon_presence::id::{DeviceId, Digest, Nonce, PublicKeyBytes, SignatureBytes, base32};
-use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody, Identity};
+use symbolon_presence::id::{DeviceId, Digest, Nonce, SignatureBytes, base32};
+use symbolon_presence::identity::Chain;
 use symbolon_presence::kdf::hash;
-use symbolon_presence::kem::{KemPublicBytes, Psk};
-use symbolon_presence::labels::{HASH_CONTEXT, HASH_LINK, SIGN_DEVICE};
+use symbolon_presence::kem::Psk;
+use symbolon_presence::labels::HASH_LINK;
 use symbolon_presence::time::{DAY, HOUR, MINUTE};
 use symbolon_relay::grant::Scope;
 use symbolon_tests::craft::invites::psk_of;
-use symbolon_tests::craft::{self, Actor, put, weak_key};
+use symbolon_tests::craft::{self, Actor, certify, put, weak_kem, weak_key};
 use symbolon_tests::sim::run::Ix;
 use symbolon_tests::sim::{Faults, Sim};
-
-/// A certificate with one field changed, signed properly.
-fn certify(identity: &Identity, change: impl Fn(&mut DeviceCertBody)) -> Chain {
-    let mut body: DeviceCertBody = codec::decode(&identity.chain.cert, CERT_MAX).unwrap();
-    change(&mut body);
-    let cert = codec::encode(&body);
-    let signature = identity.root.as_ref().unwrap().sign(SIGN_DEVICE, &hash(HASH_CONTEXT, &[identity.peer().as_bytes()]), &cert);
-    Chain { root: identity.chain.root, cert, signature }
-}
-
-/// A package whose X25519 half is weak; it comes behind ML-KEM's.
-fn weak_package(contact: &Contact, weak: PublicKeyBytes) -> KemPublicBytes {
-    let strong = contact.package.as_bytes();
-    KemPublicBytes::new([&strong[..strong.len() - 32], weak.as_bytes()].concat()).unwrap()
-}
 
 #[test]
 fn a17_an_offer_with_a_weak_key_anywhere_is_refused() {
@@ -55,7 +40,8 @@ fn a17_an_offer_with_a_weak_key_anywhere_is_refused() {
         let reply = body.replies[0].clone();
         let mut receipt = reply.clone();
         receipt.entry.receipt = weak;
-        for (what, reply) in [("reply package", Contact { package: weak_package(&reply, weak), ..reply.clone() }), ("receipt key", receipt)]
+        for (what, reply) in
+            [("reply package", Contact { package: weak_kem(&reply.package, weak), ..reply.clone() }), ("receipt key", receipt)]
         {
             let body = OfferBody { replies: vec![reply], ..body.clone() };
             let frame = scene.mallory.offer_frame(&scene.to, scene.usage, &body);
@@ -78,7 +64,7 @@ fn a17_an_invite_with_a_weak_key_anywhere_is_not_believed() {
         let mut receipt = contact.clone();
         receipt.entry.receipt = weak;
         let mut links = vec![
-            mallory.invite_with(&mut sim, "M", expires, vec![Contact { package: weak_package(&contact, weak), ..contact.clone() }]),
+            mallory.invite_with(&mut sim, "M", expires, vec![Contact { package: weak_kem(&contact.package, weak), ..contact.clone() }]),
             mallory.invite_with(&mut sim, "M", expires, vec![receipt]),
         ];
         for chain in

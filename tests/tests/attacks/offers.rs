@@ -4,7 +4,7 @@ use super::Scene;
 use symbolon_core::command::{RequestStatus, Trust};
 use symbolon_core::seam::Warning;
 use symbolon_core::wire::{First, LeafOwner, OfferBody, Step};
-use symbolon_core::world::{Lifetime, RoomCipher};
+use symbolon_core::world::Lifetime;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::BUCKETS;
 use symbolon_presence::id::{Digest, Nonce, RoomId};

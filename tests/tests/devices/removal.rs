@@ -2,6 +2,8 @@
 
 use super::*;
 use symbolon_core::table::Table;
+use symbolon_presence::kdf::Secret;
+use symbolon_presence::words::read_recovery_words;
 
 #[test]
 fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_on() {
@@ -154,4 +156,67 @@ fn a_block_of_before_a_device_came_is_taken_back_there_too() {
     assert!(done, "the laptop has Ben again");
     say(&mut sim, laptop, "Ben", "good again");
     all_have(&mut sim, &[ANA, BEN, laptop], &["good again"]);
+}
+
+pub(super) fn words(sim: &mut Sim, ix: Ix) -> Secret {
+    match sim.command(ix, Command::Phrase) {
+        Ok(Reply::Phrase { words: Some(words), .. }) => read_recovery_words(&words).expect("the words are good"),
+        other => panic!("no words: {:?}", other.err()),
+    }
+}
+
+pub(super) fn keep(sim: &mut Sim, ix: Ix, entropy: &Secret, others: &[&str]) -> Result<Reply, CommandError> {
+    let devices = others.iter().map(|name| (*name).to_owned()).collect();
+    sim.command(ix, Command::DeviceKeep { entropy: entropy.clone(), devices })
+}
+
+#[test]
+fn a_stolen_first_device_is_shut_out_by_the_words_and_takes_no_device_away_and_brings_none_in() {
+    for is_awake in [true, false] {
+        let mut sim = friends(21);
+        let entropy = words(&mut sim, ANA);
+        assert!(sim.command(ANA, Command::PhraseConfirm).is_ok());
+        let laptop = further(&mut sim, ANA, "Laptop");
+        let tablet = further(&mut sim, ANA, "Tablet");
+        assert!(sim.run_until(HOUR, |sim| others(sim, laptop) == 2 && others(sim, tablet) == 2));
+        let other = words(&mut sim, BEN);
+        assert_eq!(keep(&mut sim, laptop, &other, &[]).err(), Some(CommandError::WrongPhrase));
+        assert_eq!(keep(&mut sim, laptop, &entropy, &["Nobody"]).err(), Some(CommandError::NotFound));
+        if !is_awake {
+            sim.stop(ANA, 2 * HOUR);
+        }
+        let kept = keep(&mut sim, laptop, &entropy, &["Tablet"]);
+        assert!(kept.is_ok(), "{:?}", kept.err());
+        if is_awake {
+            sim.run_for(MINUTE);
+        } else {
+            assert!(sim.run_until(3 * HOUR, |sim| sim.nodes[ANA].is_up()));
+            // What the thief does before it hears of it.
+            assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
+        }
+        sim.run_for(HOUR);
+        assert_eq!(warned(&sim, ANA, Warning::RemovedHere), 1);
+        assert_eq!(warned(&sim, BEN, Warning::FriendListed), 1, "the friend sees that it happened");
+        for mine in [laptop, tablet] {
+            assert_eq!(warned(&sim, mine, Warning::RemovedHere), 0);
+            assert_eq!(others(&mut sim, mine), 1);
+        }
+        // A new device comes by the words alone, and one that is named goes by them.
+        assert_eq!(sim.command(laptop, Command::DevicePair { tell: None }).err(), Some(CommandError::DevicesKept));
+        assert_eq!(sim.command(laptop, Command::DeviceRemove("Tablet".into())).err(), Some(CommandError::DevicesKept));
+        say(&mut sim, BEN, "Ana", "for those who stay");
+        say(&mut sim, laptop, "Ben", "from the laptop");
+        say(&mut sim, tablet, "Ben", "from the tablet");
+        all_have(&mut sim, &[BEN, laptop, tablet], &["for those who stay", "from the laptop", "from the tablet"]);
+        assert!(!texts(&mut sim, ANA).contains(&"for those who stay".to_owned()));
+        let views = friend_views(&mut sim, BEN);
+        assert!(views.len() == 1 && views[0].mutual && views[0].name == "Ana");
+        // The words decide again: the tablet goes.
+        assert!(keep(&mut sim, laptop, &entropy, &[]).is_ok());
+        sim.run_for(HOUR);
+        assert_eq!(warned(&sim, tablet, Warning::RemovedHere), 1);
+        say(&mut sim, BEN, "Ana", "for the laptop alone");
+        all_have(&mut sim, &[BEN, laptop], &["for the laptop alone"]);
+        assert!(!texts(&mut sim, tablet).contains(&"for the laptop alone".to_owned()));
+    }
 }

@@ -77,7 +77,7 @@ fn a_device_whose_certificate_has_ended_shows_it_to_nobody_new_until_it_is_renew
         invite(),
         Command::Add { target: peer, note: None },
         Command::SetFindable(true),
-        Command::DevicePair,
+        Command::DevicePair { tell: None },
         Command::RoomCreate("Room".into()),
     ];
     for command in commands {
@@ -92,4 +92,35 @@ fn a_device_whose_certificate_has_ended_shows_it_to_nobody_new_until_it_is_renew
         sim.stop(ix, 10 * DAY);
     }
     assert!(new_records(&mut sim, DAY) > 0, "it publishes again");
+}
+
+#[test]
+fn an_old_copy_whose_certificate_has_ended_is_heard_by_friends_and_gets_the_present_one_from_the_first_device() {
+    let mut sim = friends(18);
+    let laptop = further(&mut sim, ANA, "Laptop");
+    assert!(sim.run_until(HOUR, |sim| friend_views(sim, laptop).iter().any(|view| view.mutual)));
+    let id = devices(&mut sim, laptop).0.into_iter().find(|view| view.this).unwrap().device;
+    let of = |sim: &Sim, at: Ix| certificate(&sim.nodes[at].store, &id).unwrap();
+    sim.run_for(HOUR);
+    let before = of(&sim, ANA);
+    let copy = sim.copy(laptop);
+    for ix in [ANA, BEN, laptop] {
+        sim.crash(ix, 366 * DAY);
+    }
+    assert!(sim.run_until(367 * DAY, |sim| [ANA, BEN, laptop].iter().all(|ix| sim.nodes[*ix].is_up())));
+    say(&mut sim, laptop, "Ben", "of the newer state");
+    all_have(&mut sim, &[ANA, BEN], &["of the newer state"]);
+    assert!(sim.run_until(3 * HOUR, |sim| [ANA, BEN].iter().all(|ix| of(sim, *ix) > before)), "it was renewed");
+    // The older state comes back. First its friend hears it, then the first device.
+    sim.stop(ANA, DAY);
+    sim.put_back(laptop, &copy, MINUTE);
+    sim.run_for(2 * MINUTE);
+    assert!(problems(&mut sim, laptop).iter().any(|problem| problem.contains("has expired")));
+    say(&mut sim, BEN, "Ana", "to the older state");
+    say(&mut sim, laptop, "Ben", "of the older state");
+    all_have(&mut sim, &[BEN, laptop], &["of the older state", "to the older state"]);
+    assert!(sim.run_until(2 * DAY, |sim| sim.nodes[ANA].is_up()));
+    all_have(&mut sim, &[ANA], &["of the older state", "to the older state"]);
+    let invite = || Command::Invite { lifetime: DAY, no_ip: false, auto_accept: true };
+    assert!(sim.run_until(HOUR, |sim| sim.command(laptop, invite()).is_ok()), "it has the present certificate");
 }

@@ -1,7 +1,8 @@
 //! Two friends befriend, talk, restart and talk on.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
-use symbolon_tests::node::{Carrier, Node, Pair, READY_WITHIN, STOP_WITHIN, within};
+use symbolon_tests::node::{Carrier, Node, Pair, READY_WITHIN, STOP_WITHIN, binary, within};
 
 /// Texts of a history in its order.
 fn texts(node: &Node) -> Vec<String> {
@@ -86,4 +87,38 @@ fn message_to_a_friend_who_is_away_waits_and_arrives() {
     })
     .unwrap();
     pair.assert_calm().unwrap();
+}
+
+/// What a command prints where somebody sits at a terminal of their own.
+fn at_a_terminal(node: &Node, arguments: &[&str]) -> String {
+    let quoted = |word: &str| format!("'{}'", word.replace('\'', r"'\''"));
+    let command = [binary().unwrap().to_str().unwrap(), "--data", node.folder().to_str().unwrap()];
+    let typed: Vec<String> = command.iter().chain(arguments).map(|word| quoted(word)).collect();
+    // `script` runs it in a terminal, and shows what is printed there.
+    let ran =
+        Command::new("script").args(["--quiet", "--return", "--command", &typed.join(" "), "/dev/null"]).stdin(Stdio::null()).output();
+    let ran = ran.expect("script, of bsdutils");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+    String::from_utf8(ran.stdout).unwrap().replace('\r', "")
+}
+
+#[test]
+fn at_a_terminal_a_line_stands_before_the_first_new_text_once_and_in_a_pipe_never() {
+    let pair = Pair::befriended(Carrier::Tcp).unwrap();
+    say(&pair.andi, "Ben", "read before");
+    let first = at_a_terminal(&pair.ben, &["read", "Andi"]);
+    assert!(first.contains("read before") && !first.contains("---- new ----"), "all of it is new: {first}");
+    say(&pair.andi, "Ben", "comes now");
+    say(&pair.andi, "Ben", "and this, too");
+    let piped = pair.ben.run(&["read", "Andi", "--peek"]).unwrap().stdout;
+    assert!(piped.contains("comes now") && !piped.contains("---- new ----"), "{piped}");
+    let shown = at_a_terminal(&pair.ben, &["read", "Andi"]);
+    let lines: Vec<&str> = shown.lines().collect();
+    let at = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {shown}"));
+    assert_eq!(
+        (at("read before") + 1, at("---- new ----") + 1, at("comes now") + 1),
+        (at("---- new ----"), at("comes now"), at("and this, too"))
+    );
+    let again = at_a_terminal(&pair.ben, &["read", "Andi"]);
+    assert!(again.contains("and this, too") && !again.contains("---- new ----"), "{again}");
 }

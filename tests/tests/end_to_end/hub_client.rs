@@ -5,9 +5,11 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::StreamProtocol;
 use std::time::Duration;
 use symbolon_relay::knock::{Answer, Ask};
+use symbolon_relay::lookup;
 use tokio::runtime::{Builder, Runtime};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/symbolon/room/1");
+const LOOKUP: StreamProtocol = StreamProtocol::new("/symbolon/lookup/1");
 
 pub(super) struct HubClient {
     stranger: Stranger,
@@ -24,16 +26,25 @@ impl HubClient {
 
     /// Asks; nothing when there is no answer within this time.
     pub(super) fn ask(&mut self, ask: &Ask, limit: Duration) -> Option<Answer> {
-        let (stranger, bytes) = (&mut self.stranger, ask.encode());
+        self.send(PROTOCOL, ask.encode(), limit).map(|answer| Answer::decode(&answer).unwrap())
+    }
+
+    /// The same of who keeps records, which hubs do, too.
+    pub(super) fn look(&mut self, ask: &lookup::Ask, limit: Duration) -> Option<lookup::Answer> {
+        self.send(LOOKUP, ask.encode(), limit).map(|answer| lookup::Answer::decode(&answer).unwrap())
+    }
+
+    fn send(&mut self, protocol: StreamProtocol, bytes: Vec<u8>, limit: Duration) -> Option<Vec<u8>> {
+        let stranger = &mut self.stranger;
         self.runtime.block_on(async move {
             let asking = async move {
-                let mut stream = stranger.open(PROTOCOL).await.unwrap();
+                let mut stream = stranger.open(protocol).await.unwrap();
                 stream.write_all(&[length(bytes.len()), bytes].concat()).await.unwrap();
                 stream.close().await.unwrap();
                 let mut answer = Vec::new();
                 stream.read_to_end(&mut answer).await.unwrap();
                 let begins = answer.iter().position(|byte| byte & 0x80 == 0).unwrap() + 1;
-                Answer::decode(&answer[begins..]).unwrap()
+                answer.split_off(begins)
             };
             tokio::time::timeout(limit, asking).await.ok()
         })
@@ -41,7 +52,7 @@ impl HubClient {
 }
 
 /// A varint.
-fn length(mut of: usize) -> Vec<u8> {
+pub(super) fn length(mut of: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while of >= 0x80 {
         bytes.push(u8::try_from(of & 0x7f).unwrap() | 0x80);

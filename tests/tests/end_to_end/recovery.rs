@@ -23,8 +23,12 @@ fn wait_for_text(node: &Node, text: &str) {
 
 /// Runs `backup restore` with words on standard input. Answers its one line, and whether it went well.
 fn restore(folder: &Path, file: &Path, words: &str) -> (serde_json::Value, bool) {
+    restore_by(folder, &[file.to_str().unwrap()], words)
+}
+
+fn restore_by(folder: &Path, arguments: &[&str], words: &str) -> (serde_json::Value, bool) {
     let mut command = Command::new(binary().unwrap());
-    command.arg("--data").arg(folder).args(["--json", "backup", "restore"]).arg(file);
+    command.arg("--data").arg(folder).args(["--json", "backup", "restore"]).args(arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
     let done = child.wait_with_output().unwrap();
@@ -84,6 +88,67 @@ fn r13_a_person_whose_disk_died_goes_on_by_words_and_backup_and_a_friend_notices
     a.json(&["device", "remove", lost]).unwrap();
     within(SOON, "the lost device is gone", || Ok((a.json(&["device", "list"])?.len() == 1).then_some(()))).unwrap();
     b.json(&["send", "Andi", "to the new one alone", "--wait", "delivered"]).unwrap();
+    for folder in [&fresh, &ben] {
+        calm(folder).unwrap();
+    }
+}
+
+#[test]
+fn r13_a_person_whose_disk_died_goes_on_by_the_words_alone_and_texts_go_each_way() {
+    let home = tempfile::tempdir().unwrap();
+    let [andi, ben, host, other, probe, fresh] = ["andi", "ben", "host", "other", "probe", "fresh"].map(|name| home.path().join(name));
+    let relay = Node::start(&host, &["relay", "run", "--open", "--listen", TCP]).unwrap();
+    let empty = Node::start(&other, &["relay", "run", "--open", "--listen", TCP]).unwrap();
+    let [link, empty] = [&relay, &empty].map(|relay| relay.ready["link"].as_str().unwrap().to_owned());
+    let mut a = person(&andi, "Andi", &link);
+    let b = person(&ben, "Ben", &link);
+    let invite = a.json(&["invite"]).unwrap()[0]["link"].as_str().unwrap().to_owned();
+    b.json(&["add", &invite]).unwrap();
+    a.json(&["accept", &pending(&a).unwrap()]).unwrap();
+    within(SOON, "they are friends", || Ok((a.json(&["friends"])?.first().is_some_and(|view| view["mutual"] == true)).then_some(())))
+        .unwrap();
+    a.json(&["rename", "Ben", "Benny"]).unwrap();
+    let by_words = |folder: &Path, words: &str, link: &str| restore_by(folder, &["--phrase", "-", "--relay", link], words);
+
+    let shown = a.json(&["id", "phrase"]).unwrap()[0].clone();
+    let words = shown["phrase"].as_str().unwrap();
+    assert_eq!(shown["relays"], serde_json::json!([link]), "the link stands beside the words");
+    a.json(&["id", "phrase", "--confirm"]).unwrap();
+    let id = a.json(&["id"]).unwrap()[0].clone();
+    within(SOON, "it lies at the relay", || {
+        let (done, is_good) = by_words(&probe, words, &link);
+        assert!(is_good || done["error"] == "nothing_there" && !probe.exists(), "{done}");
+        Ok(is_good.then_some(()))
+    })
+    .unwrap();
+
+    a.kill().unwrap();
+    std::fs::remove_dir_all(&andi).unwrap();
+    b.json(&["send", "Andi", "while your disk was dead"]).unwrap();
+    for (phrase, arguments, error) in [
+        ("one two three", vec!["--phrase", "-", "--relay", &link], "bad_phrase"),
+        (words, vec!["--phrase", "-"], "no_relay"),
+        (words, vec!["--phrase", "-", "--relay", "symbolon:relay:aaaa"], "bad_link"),
+        (words, vec!["--phrase", "-", "--relay", &empty], "nothing_there"),
+    ] {
+        let (refused, is_good) = restore_by(&fresh, &arguments, phrase);
+        assert!(!is_good && refused["error"] == error && !fresh.exists(), "{error}: {refused}");
+    }
+    let (restored, is_good) = by_words(&fresh, words, &link);
+    assert!(is_good && restored["id"] == id["id"] && restored["device"] != id["device"], "{restored}");
+    super::assert_time(&restored["as_of"]);
+    let (refused, is_good) = by_words(&fresh, words, &link);
+    assert!(!is_good && refused["error"] == "not_fresh", "{refused}");
+
+    let a = Node::start(&fresh, &["-vvv", "--listen", TCP]).unwrap();
+    assert_eq!(a.ready["id"], id["id"]);
+    within(SOON, "the friend's device answers", || Ok((a.json(&["friends"])?[0]["mutual"] == true).then_some(()))).unwrap();
+    assert_eq!(a.json(&["friends"]).unwrap()[0]["name"], "Benny");
+    wait_for_text(&a, "while your disk was dead");
+    a.json(&["send", "Benny", "I am back", "--wait", "delivered"]).unwrap();
+    b.json(&["send", "Andi", "good to see you", "--wait", "delivered"]).unwrap();
+    let friends = b.json(&["friends"]).unwrap();
+    assert!(friends.len() == 1 && friends[0]["id"] == id["id"] && friends[0]["name"] == "Andi");
     for folder in [&fresh, &ben] {
         calm(folder).unwrap();
     }

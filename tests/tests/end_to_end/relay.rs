@@ -1,12 +1,17 @@
 //! Two people who are never online together, and a relay that is killed between.
 
+use super::vouchers::keys_of;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use symbolon_core::link::InviteLink;
 use symbolon_core::table::Table;
 use symbolon_core::world::Shelf;
 use symbolon_node::folder::Folder;
+use symbolon_presence::codec;
+use symbolon_presence::envelope::BUCKETS;
 use symbolon_relay::link::RelayLink;
+use symbolon_relay::machine::rows::Entry;
 use symbolon_tests::node::{Node, calm, pending, said, within};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
@@ -120,9 +125,26 @@ fn an_invite_is_handed_out_once_a_relay_has_it_and_with_a_warning_when_none_take
 /// Names that chance does not put into a sealed row: three given letters stand in a megabyte of random bytes once in 17 runs.
 const ANDI: &str = "Andi from the mill";
 const BEN: &str = "Ben from the well";
+const NOTE: &str = "we met at the old harbour";
+
+/// All rows of a relay, decrypted.
+type Rows = Vec<(Table, Vec<u8>, Vec<u8>)>;
+
+/// Kills a relay; what lies on its disk.
+fn killed(relay: &mut Node) -> Rows {
+    relay.kill().unwrap();
+    rows_in(relay.folder())
+}
+
+fn rows_in(folder: &Path) -> Rows {
+    let store = Folder::open(folder).unwrap().open_store(None).unwrap();
+    let turn = store.begin().unwrap();
+    let rows = |table| turn.range(table, &[], 1_024).unwrap().into_iter().map(move |(key, value)| (table, key, value));
+    Table::ALL.into_iter().flat_map(rows).collect()
+}
 
 #[test]
-fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_killed_between() {
+fn a01_s2_26_s2_29_two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_killed_between_and_learns_nothing() {
     let home = tempfile::tempdir().unwrap();
     let [andi, ben, host] = ["andi", "ben", "host"].map(|name| home.path().join(name));
     let mut relay = Node::start(&host, &["relay", "run", "-vvv", "--open", "--listen", TCP]).unwrap();
@@ -135,10 +157,11 @@ fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_k
     a.interrupt().unwrap();
 
     let mut b = person(&ben, BEN, &link);
-    b.json(&["add", &invite]).unwrap();
+    b.json(&["add", &invite, "--note", NOTE]).unwrap();
     let stored = |node: &Node| node.json(&["status"]).map(|status| status[0]["sent_frames"]["stored"].as_u64().unwrap_or(0));
     within(SOON, "the Offer lies at the relay", || Ok((stored(&b)? >= 1).then_some(()))).unwrap();
     b.interrupt().unwrap();
+    let mut kept = vec![killed(&mut relay)];
     relay.restart().unwrap();
     assert_eq!(relay.ready["link"], link.as_str(), "key and port are kept");
 
@@ -147,6 +170,7 @@ fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_k
     a.json(&["accept", &request]).unwrap();
     within(SOON, "the Accept lies at the relay", || Ok((stored(&a)? >= 1).then_some(()))).unwrap();
     a.interrupt().unwrap();
+    kept.push(killed(&mut relay));
     relay.restart().unwrap();
 
     b.restart().unwrap();
@@ -156,6 +180,7 @@ fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_k
         assert_eq!(sent[0]["state"], "stored");
     }
     b.interrupt().unwrap();
+    kept.push(killed(&mut relay));
     relay.restart().unwrap();
 
     a.restart().unwrap();
@@ -164,6 +189,7 @@ fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_k
     let sent = a.json(&["send", BEN, "an answer", "--wait", "stored", "--timeout", "20s"]).unwrap();
     assert_eq!(sent[0]["state"], "stored");
     a.interrupt().unwrap();
+    kept.push(killed(&mut relay));
     relay.restart().unwrap();
 
     b.restart().unwrap();
@@ -177,16 +203,31 @@ fn two_who_are_never_online_together_befriend_and_talk_through_a_relay_that_is_k
     for folder in [&andi, &ben, &host] {
         calm(folder).unwrap();
     }
-    assert_knows_nobody(&host, &ids, ports);
+    let keys: Vec<Vec<u8>> = [&a, &b].iter().flat_map(|node| keys_of(node, home.path())).collect();
+    assert!(keys.len() >= 6);
+    kept.push(killed(&mut relay));
+    let both: Rows = [&andi, &ben].into_iter().flat_map(|folder| rows_in(folder)).collect();
+    for (stage, rows) in kept.iter().enumerate() {
+        assert_knows_nobody(rows, &both, &ids, &keys, ports);
+        let count = assert_shows_no_sender(rows);
+        assert!(stage == 4 || count > 0, "something lies there after stage {stage}");
+    }
     for folder in [&andi, &ben, &host] {
         assert_tells_nobody(&said(folder), &ids, &link);
+    }
+    // Nor does it log whose mailbox it keeps.
+    let log = said(&host);
+    for (_, owner, _) in kept.iter().flatten().filter(|(table, ..)| *table == Table::Kept) {
+        let hex: String = owner.iter().map(|byte| format!("{byte:02x}")).collect();
+        let base32 = data_encoding::BASE32_NOPAD.encode(owner).to_ascii_lowercase();
+        assert!(!log.contains(&hex[..16]) && !log.contains(&base32[..16]), "the log names a mailbox");
     }
 }
 
 /// Everything that was logged, at the finest level, names nobody and nothing.
 fn assert_tells_nobody(log: &str, ids: &[String], link: &str) {
     assert!(!log.is_empty(), "there is a log");
-    let mut secrets: Vec<String> = [ANDI, BEN, "eleven", "thirteen", "an answer", "127.0.0.1"].map(str::to_owned).into();
+    let mut secrets: Vec<String> = [ANDI, BEN, NOTE, "eleven", "thirteen", "an answer", "127.0.0.1"].map(str::to_owned).into();
     secrets.push(link[link.len() - 60..].to_owned());
     for id in ids {
         let raw: symbolon_presence::id::PeerId = id.parse().unwrap();
@@ -198,22 +239,32 @@ fn assert_tells_nobody(log: &str, ids: &[String], link: &str) {
     }
 }
 
-/// Nothing in a relay's rows, decrypted, names who uses it or what they said.
-fn assert_knows_nobody(host: &Path, ids: &[String], ports: [u16; 2]) {
-    let mut rows: Vec<u8> = Vec::new();
-    let store = Folder::open(host).unwrap().open_store(None).unwrap();
-    let turn = store.begin().unwrap();
-    for table in Table::ALL {
-        for (key, value) in turn.range(table, &[], 1_024).unwrap() {
-            rows.extend(key);
-            rows.extend(value);
-        }
+/// Of envelopes at a relay all that shows is a size that many have; and what lies in one mailbox has nothing in common with another
+/// one, that of who has put it there among them. Answers how many there are.
+fn assert_shows_no_sender(rows: &Rows) -> usize {
+    let entries = || rows.iter().filter(|(table, ..)| *table == Table::Entry);
+    for (_, key, value) in entries() {
+        let entry: Entry = codec::decode(value, value.len()).unwrap();
+        assert!(BUCKETS.contains(&entry.envelope.len()));
+        let of_others = rows.iter().filter(|(table, owner, _)| {
+            let is_of_mailbox = matches!(table, Table::Kept | Table::Entry | Table::Package);
+            is_of_mailbox && owner[..32] != key[..32]
+        });
+        let runs: BTreeSet<&[u8]> = of_others.flat_map(|(_, key, value)| key.windows(12).chain(value.windows(12))).collect();
+        assert!(!value.windows(12).any(|run| runs.contains(run)), "an envelope and another mailbox have something in common");
     }
+    entries().count()
+}
+
+/// Nothing in a relay's rows, decrypted, names who uses it or what they said.
+fn assert_knows_nobody(kept: &Rows, both: &Rows, ids: &[String], keys: &[Vec<u8>], ports: [u16; 2]) {
+    let rows: Vec<u8> = kept.iter().flat_map(|(_, key, value)| [key.as_slice(), value].concat()).collect();
     assert!(rows.len() > 500, "the rows were read");
     let mut secrets: Vec<Vec<u8>> =
-        [ANDI, BEN, "number eleven", "number thirteen", "an answer"].map(|text| text.as_bytes().to_vec()).into();
+        [ANDI, BEN, NOTE, "number eleven", "number thirteen", "an answer"].map(|text| text.as_bytes().to_vec()).into();
     // Nor where its users are: as text, or as a binary multiaddr. Its own place stands in the packages that it hands out.
     secrets.push(b"127.0.0.1".to_vec());
+    secrets.extend(keys.iter().cloned());
     secrets.extend(ports.map(|port| [[4, 127, 0, 0, 1, 6].as_slice(), &port.to_be_bytes()].concat()));
     for id in ids {
         let raw: symbolon_presence::id::PeerId = id.parse().unwrap();
@@ -221,8 +272,14 @@ fn assert_knows_nobody(host: &Path, ids: &[String], ports: [u16; 2]) {
         secrets.push(id.as_bytes().to_vec());
         secrets.push(raw.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes());
     }
+    // What is looked for is what the two hold.
+    let shows = |bytes: &[u8], secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+    let said = [ANDI, BEN, NOTE, "number eleven"].map(str::as_bytes);
+    for held in said.into_iter().chain(keys.iter().map(Vec::as_slice)) {
+        assert!(both.iter().any(|(_, key, value)| shows(key, held) || shows(value, held)), "it is no secret of theirs");
+    }
     for secret in secrets {
-        assert!(!rows.windows(secret.len()).any(|window| window == secret), "the relay knows {}", String::from_utf8_lossy(&secret));
+        assert!(!shows(&rows, &secret), "the relay knows {}", String::from_utf8_lossy(&secret));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Vouched rooms, on the built command: a room of three with a hub, and three who knock.
 
 use super::assert_fields;
+use super::vouchers::keys_of;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -68,7 +69,7 @@ fn one_who_is_known_comes_in_one_whom_nobody_knows_does_not_and_one_leaves_who_d
     // As talkative as it gets: its log is searched below.
     let hub = Node::start(&home.join("hub"), &["relay", "run", "-vvv", "--open", "--hub", "--listen", TCP]).unwrap();
     assert_eq!(hub.ready["hub"], true);
-    within(SOON, "it says so", || Ok((hub.json(&["relay", "info"])?[0]["hub"] == true).then_some(()))).unwrap();
+    within(SOON, "it says so", || Ok(hub.json(&["relay", "info"]).ok().filter(|shown| shown[0]["hub"] == true).map(drop))).unwrap();
     let link = hub.ready["link"].as_str().unwrap().to_owned();
     let [ana, ben, cem, dea, eva, fay] = NAMES.map(|name| person(home, name, &link, &[]));
     crew(&ana, &ben, &cem);
@@ -81,6 +82,7 @@ fn one_who_is_known_comes_in_one_whom_nobody_knows_does_not_and_one_leaves_who_d
     let refused = dea.run(&["--json", "add", &card]).unwrap();
     assert!(refused.stdout.contains("is_card"), "{}", refused.stdout);
 
+    ana.json(&["send", ROOM, "before Deborah"]).unwrap();
     // Deborah, whom Benjamin knows, knocks and is in.
     let asked = dea.json(&["room", "knock", &card]).unwrap().remove(0);
     assert_fields(&asked, REQUEST);
@@ -118,23 +120,54 @@ fn one_who_is_known_comes_in_one_whom_nobody_knows_does_not_and_one_leaves_who_d
     assert_eq!(members(&ana), 4, "neither of them is in");
     assert_eq!((members(&eva), members(&fay)), (0, 0));
 
-    let nodes = [&ana, &ben, &cem, &dea, &eva, &fay];
+    a_newcomer_reads_what_is_said_while_they_are_in(&ana, [&ben, &cem], &dea);
+    #[cfg(target_os = "linux")]
+    super::knock_flood::a_friend_comes_in_through(&hub, [&ana, &ben, &cem], &eva, &card);
+
+    let mut nodes = [ana, ben, cem, dea, eva, fay];
     let ids: Vec<String> = nodes.iter().map(|node| node.json(&["id"]).unwrap()[0]["id"].as_str().unwrap().to_owned()).collect();
     let folder = hub.folder().to_owned();
     let log = said(&folder);
     drop(hub);
     assert!(log.len() > 1_000, "the log says something");
-    hub_keeps_nothing(&[bytes_in(&folder), log.into_bytes()].concat(), &ids, &card);
+    for node in &mut nodes {
+        node.interrupt().unwrap();
+    }
+    let keys: Vec<Vec<u8>> = nodes.iter().flat_map(|node| keys_of(node, home)).collect();
+    assert!(keys.len() > 3 * nodes.len(), "of people and of the room");
+    hub_keeps_nothing(&[bytes_in(&folder), log.into_bytes()].concat(), &ids, &card, keys);
 }
 
-/// Neither as text nor as bytes: ids, names, texts, the card, and the secret in it, from which the keys of its body come.
-fn hub_keeps_nothing(kept: &[u8], ids: &[String], card: &str) {
+/// And nothing of before, or of after.
+fn a_newcomer_reads_what_is_said_while_they_are_in(ana: &Node, others: [&Node; 2], dea: &Node) {
+    ana.json(&["room", "remove", ROOM, NAMES[3]]).unwrap();
+    let out = || Ok(dea.json(&["room", "list"])?.is_empty().then_some(()));
+    within(SOON, "she is out", out).unwrap();
+    ana.json(&["send", ROOM, "after Deborah"]).unwrap();
+    let all = ["before Deborah", "hello from Deborah", "after Deborah"];
+    // Beside them the room says who has come and gone.
+    let texts = |node: &Node| -> Vec<String> {
+        let rows = node.json(&["read", ROOM, "--peek"]).unwrap();
+        rows.into_iter().filter_map(|row| row["text"].as_str().filter(|text| all.contains(text)).map(str::to_owned)).collect()
+    };
+    for node in others {
+        let read = within(SOON, "the others read it", || Ok((texts(node) == all).then_some(())));
+        read.unwrap_or_else(|late| panic!("{late}: {:?}", texts(node)));
+    }
+    // What is for her is there by now: what she says to a friend is.
+    dea.json(&["send", NAMES[1], "I am out", "--wait", "delivered", "--timeout", "30s"]).unwrap();
+    assert_eq!(texts(dea), [all[1]]);
+}
+
+/// Neither as text nor as bytes: ids, names, texts, keys, the card, and the secret in it, from which the keys of its body come.
+fn hub_keeps_nothing(kept: &[u8], ids: &[String], card: &str, keys: Vec<Vec<u8>>) {
     let bytes_of = |text: &str| data_encoding::BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).unwrap();
     let secret = bytes_of(card.strip_prefix("symbolon:").unwrap())[1..17].to_vec();
     let texts = ids.iter().map(String::as_str).chain(NAMES).chain([ROOM, card, "hello from Deborah"]);
     let mut words: Vec<Vec<u8>> = texts.map(|text| text.as_bytes().to_vec()).collect();
     words.extend(ids.iter().map(|id| bytes_of(id)));
     words.push(secret);
+    words.extend(keys);
     for word in words {
         assert!(!kept.windows(word.len()).any(|window| window == word), "the hub keeps {:?}", String::from_utf8_lossy(&word));
     }

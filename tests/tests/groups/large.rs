@@ -4,7 +4,7 @@ use super::*;
 use symbolon_core::forged_commits::{Forger, Forgery};
 use symbolon_core::order::Act;
 use symbolon_core::wire::{Capabilities, CommitInfo, PIECE_LEN, RelayMailbox, Seat, Ways};
-use symbolon_core::world::{Lifetime, PackageKind, Proposals, RoomCipher};
+use symbolon_core::world::{Lifetime, PackageKind, Proposals};
 use symbolon_presence::address::Address;
 use symbolon_presence::id::{MailboxId, PublicKeyBytes};
 use symbolon_presence::time::Timestamp;

@@ -1,11 +1,12 @@
 //! Bytes of ours that were recorded once: the other implementation reads them for as long as rooms have this suite.
 
-use super::{FIRST, LIFETIME, QUEUE, ROOM, SECOND, message, ours, state};
+use super::{FIRST, LIFETIME, PSK, QUEUE, ROOM, SECOND, message, ours, state};
 use data_encoding::HEXLOWER;
 use mls_rs::client_builder::MlsConfig;
 use mls_rs::group::ReceivedMessage;
 use mls_rs::identity::SigningIdentity;
 use mls_rs::identity::basic::{BasicCredential, BasicIdentityProvider};
+use mls_rs::psk::{ExternalPskId, PreSharedKey};
 use mls_rs::storage_provider::KeyPackageData;
 use mls_rs::storage_provider::in_memory::InMemoryKeyPackageStorage;
 use mls_rs::{CipherSuiteProvider as _, Client, ExtensionList};
@@ -15,6 +16,7 @@ use symbolon_core::world::{PackageKind, Proposals, RoomCipher as _};
 
 use super::provider::{SUITE, Suite};
 
+const ENTERING: &str = "GroupInfo and external commit of MLS";
 const TEXT: &[u8] = b"a text of ours";
 
 fn file() -> PathBuf {
@@ -40,12 +42,62 @@ fn client(store: InMemoryKeyPackageStorage, secret: &[u8], public: &[u8]) -> Cli
         .identity_provider(BasicIdentityProvider)
         .crypto_provider(Suite)
         .extension_types([super::STATE, QUEUE, super::LAST_RESORT])
+        .psk(ExternalPskId::new(PSK.0.to_vec()), PreSharedKey::new(PSK.1.to_vec()))
         .signing_identity(identity, secret.to_vec().into(), SUITE)
         .build()
 }
 
-/// Records the file: another client's keys, and what we send to it.
+/// The vector of somebody who enters a room without a state, such as that of two friends, in which another client is.
+fn entering() -> Value {
+    let (secret, public) = Suite.signature_key_generate().unwrap();
+    let store = InMemoryKeyPackageStorage::new();
+    let theirs = client(store.clone(), secret.as_bytes(), public.as_bytes());
+    let theirs = theirs.generate_key_package_message(ExtensionList::new(), ExtensionList::new(), None).unwrap();
+    let (reference, kept) = store.key_packages().pop().unwrap();
+    let (mut a, mut b) = (ours(), ours());
+    let leaf = a.fresh_leaf().unwrap();
+    a.create(ROOM, leaf, b"me", LIFETIME, None).unwrap();
+    let added = a.commit(ROOM, &super::adding(theirs), b"").unwrap();
+    a.adopt(ROOM, added.epoch).unwrap();
+    let info = a.offer(ROOM).unwrap();
+    let leaf = b.fresh_leaf().unwrap();
+    b.share_psk(&PSK.0, &PSK.1).unwrap();
+    let joined = b.join_external(&info, &PSK.0, leaf, b"ours", LIFETIME).unwrap();
+    let given = json!({
+        "room": hex(ROOM.0),
+        "psk_id": hex(PSK.0),
+        "psk": hex(PSK.1),
+        "signing": hex(secret.as_bytes()),
+        "signing_public": hex(public.as_bytes()),
+        "reference": hex(reference),
+        "kept": hex(&kept.key_package_bytes),
+        "init": hex(&kept.init_key),
+        "leaf": hex(&kept.leaf_node_key),
+        "expiration": hex(kept.expiration.to_be_bytes()),
+        "welcome": hex(added.welcome.unwrap()),
+    });
+    let exported = b.export(ROOM, "agree", b"context").unwrap();
+    json!({
+        "name": ENTERING,
+        "shows": "What an Offer holds of a room, and the commit by which we enter it under a pre-shared key. Who is a member finds the next epoch by it.",
+        "in": given,
+        "out": { "group_info": hex(info), "commit": hex(joined.commit), "exported": hex(exported) },
+    })
+}
+
+/// Records what the file lacks.
 fn record() {
+    let known = std::fs::read_to_string(file()).unwrap_or_default();
+    let Ok(mut all) = serde_json::from_str::<Value>(&known) else { return record_all() };
+    let vectors = all["vectors"].as_array_mut().unwrap();
+    if vectors.iter().all(|vector| vector["name"] != ENTERING) {
+        vectors.push(entering());
+    }
+    std::fs::write(file(), serde_json::to_string_pretty(&all).unwrap() + "\n").unwrap();
+}
+
+/// Records the file: another client's keys, and what we send to it.
+fn record_all() {
     let (secret, public) = Suite.signature_key_generate().unwrap();
     let store = InMemoryKeyPackageStorage::new();
     let emil = client(store.clone(), secret.as_bytes(), public.as_bytes());
@@ -92,9 +144,19 @@ fn record() {
             json!({ "room": hex(ROOM.0), "plaintext": hex(TEXT) }),
             json!({ "sealed": hex(text), "commit": hex(made.commit), "exported": hex(second) }),
         ),
+        entering(),
     ];
     let all = json!({ "page": "docs/protocol/rooms.md", "vectors": vectors });
     std::fs::write(file(), serde_json::to_string_pretty(&all).unwrap() + "\n").unwrap();
+}
+
+/// Who holds the keys of a vector.
+fn holder(all: &Value, name: &str) -> Client<impl MlsConfig + use<>> {
+    let given = |field| bytes(all, name, "in", field);
+    let store = InMemoryKeyPackageStorage::new();
+    let expiration = u64::from_be_bytes(given("expiration").try_into().unwrap());
+    store.insert(given("reference"), KeyPackageData::new(given("kept"), given("init").into(), given("leaf").into(), expiration));
+    client(store, &given("signing"), &given("signing_public"))
 }
 
 #[test]
@@ -106,11 +168,7 @@ fn what_was_recorded_of_our_rooms_is_read_by_another_implementation() {
     let package = bytes(&all, "KeyPackage of MLS", "out", "package");
     let read = message(&package).into_key_package().unwrap();
     assert_eq!((read.cipher_suite, read.extensions.get(QUEUE).unwrap().extension_data), (SUITE, vec![7; 900]));
-    let given = |field| bytes(&all, "Welcome of MLS", "in", field);
-    let store = InMemoryKeyPackageStorage::new();
-    let expiration = u64::from_be_bytes(given("expiration").try_into().unwrap());
-    store.insert(given("reference"), KeyPackageData::new(given("kept"), given("init").into(), given("leaf").into(), expiration));
-    let emil = client(store, &given("signing"), &given("signing_public"));
+    let emil = holder(&all, "Welcome of MLS");
     let welcome = bytes(&all, "Welcome of MLS", "out", "welcome");
     let (mut group, _) = emil.join_group(None, &message(&welcome), None).unwrap();
     assert_eq!((state(&group), group.roster().members().len()), (FIRST.0.to_vec(), 2));
@@ -124,4 +182,24 @@ fn what_was_recorded_of_our_rooms_is_read_by_another_implementation() {
     assert_eq!(group.roster().members().len(), 3);
     let exported = group.export_secret(b"agree", b"context", 32).unwrap();
     assert_eq!(exported.as_bytes(), bytes(&all, "text and commit of MLS", "out", "exported"));
+}
+
+#[test]
+fn an_external_commit_that_was_recorded_is_followed_by_another_implementation_and_its_group_info_still_lets_us_in() {
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(file()).unwrap()).unwrap();
+    let (given, out) = (|field| bytes(&all, ENTERING, "in", field), |field| bytes(&all, ENTERING, "out", field));
+    let emil = holder(&all, ENTERING);
+    let (mut group, _) = emil.join_group(None, &message(&given("welcome")), None).unwrap();
+    assert_eq!(group.roster().members().len(), 2);
+    let ReceivedMessage::Commit(_) = group.process_incoming_message(message(&out("commit"))).unwrap() else { panic!("not a commit") };
+    assert_eq!(group.roster().members().len(), 3);
+    assert_eq!(group.export_secret(b"agree", b"context", 32).unwrap().as_bytes(), out("exported"));
+    // By the GroupInfo anyone who has the key enters.
+    let info = out("group_info");
+    let view = ours().inspect(&info).unwrap();
+    assert_eq!((view.members.len(), view.state), (2, None));
+    let mut we = ours();
+    let leaf = we.fresh_leaf().unwrap();
+    we.share_psk(&PSK.0, &PSK.1).unwrap();
+    assert!(we.join_external(&info, &PSK.0, leaf, b"ours", LIFETIME).is_ok());
 }

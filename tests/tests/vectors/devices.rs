@@ -21,6 +21,8 @@ pub fn vectors() -> Vec<Value> {
     assert!(first.verify(&devices::newcomer().peer(), NOW).is_some_and(|(_, read)| read == statement));
     let gone = devices::gone();
     assert_eq!(gone.verify(NOW), Some(device));
+    let list = devices::list();
+    assert!(list.verify(&ben.second_root).is_some_and(|read| read.devices.contains(&body.device)));
     let mut all = vec![
         vector(
             "alias",
@@ -88,6 +90,18 @@ pub fn vectors() -> Vec<Value> {
             "Kind 24: another device of the sender's person asks.",
             RoomPayload::Sibling(Box::new(samples::shared::befriend())),
         ),
+        vector(
+            "device list",
+            "The words say which devices a person has: the second root key signs it, and the maker brings the ids into their order.",
+            json!({
+                "entropy": hex(ben.entropy.as_ref().unwrap().expose()),
+                "root": hex(ben.chain.root.as_bytes()),
+                "number": 7,
+                "devices": [hex(body.device.as_bytes()), hex(ben.device.as_bytes())],
+            }),
+            json!({ "body": hex(&list.body), "signature": hex(list.signature.as_bytes()), "list": hex(codec::encode(&list)) }),
+        ),
+        payload("device list", "Kind 27: to a friend, and to another own device.", RoomPayload::DeviceList(Box::new(list))),
         payload("gone", "Kind 26: to a friend, that a device of the sender's person is gone.", RoomPayload::Gone(Box::new(gone))),
     ];
     all.extend(pairing());
@@ -284,8 +298,51 @@ fn recovery() -> Vec<Value> {
         json!({ "id": hex(recovery::ID.as_bytes()), "parts": recovery::sealed().iter().map(hex).collect::<Vec<_>>() }),
         json!({ "length": file.len(), "file": hex(file) }),
     ));
+    all.extend(capsule());
     all.push(returned());
     all
+}
+
+/// What the words alone find.
+fn capsule() -> [Value; 3] {
+    let (keys, piece, package) = (recovery::capsule(), recovery::piece(), recovery::package());
+    let key = hex(recovery::key().expose());
+    let relay = hex(recovery::RELAY.as_bytes());
+    let places = recovery::places();
+    [
+        vector(
+            "capsule keys",
+            "Owner, queues and token of the capsule's mailbox with this number at a relay, and the secret of the record that names relays, follow from the backup key.",
+            json!({ "key": key, "relay": relay, "number": 3 }),
+            json!({
+                "owner": hex(keys.owner(&recovery::RELAY, 3).public().as_bytes()),
+                "queues": keys.queues(&recovery::RELAY, 3).map(|queue| hex(queue.as_bytes())),
+                "token": hex(keys.token(&recovery::RELAY, 3).public().as_bytes()),
+                "places": hex(keys.places().expose()),
+            }),
+        ),
+        vector(
+            "capsule piece",
+            "The first piece of a capsule as a package in the first mailbox: its record between its length and zeros, sealed under the piece key; the nonce stands before it.",
+            json!({
+                "key": key,
+                "relay": relay,
+                "number": 0,
+                "nonce": hex(&package[..12]),
+                "version": piece.version,
+                "index": piece.index,
+                "count": piece.count,
+                "bytes": hex(&piece.bytes),
+            }),
+            json!({ "package": hex(&package) }),
+        ),
+        vector(
+            "capsule places",
+            "The relays at which a capsule lies, as the content of a record.",
+            json!({ "relays": places.relays.iter().map(|link| hex(codec::encode(link))).collect::<Vec<_>>() }),
+            json!({ "places": hex(codec::encode(&places)) }),
+        ),
+    ]
 }
 
 fn payload(name: &str, shows: &str, payload: RoomPayload) -> Value {
