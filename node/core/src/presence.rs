@@ -207,6 +207,7 @@ impl Presence {
     pub fn close_turn(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, reached: &BTreeSet<DeviceId>) {
         let are_new = self.publisher.take_leaves_with_friends();
         record_server::leave_with_friends(state, delivery, turn, reached, are_new);
+        self.resolver.leave_ended(state, delivery, turn);
         self.resolver.reached(state, delivery, turn, reached);
     }
 }

@@ -263,6 +263,11 @@ impl Delivery {
         linked.filter(|link| self.links.get(link).is_some_and(|row| row.proved)).collect()
     }
 
+    /// Whether a link stands.
+    pub fn has_link(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
     /// The link behind which a device has proved to be.
     pub fn link_of(&self, device: &DeviceId) -> Option<LinkId> {
         let link = self.sessions.get(device)?.link?;

@@ -293,8 +293,7 @@ impl Resolver {
     /// Whether an answer about this id is still to come on this link.
     fn has_asked(&self, id: &LookupId, link: LinkId) -> bool {
         let seek = self.ids.get(id).and_then(|peer| self.open.get(peer));
-        let asked = seek.into_iter().flat_map(|seek| [seek.header.as_ref(), seek.body.as_ref().map(|(body, _)| body)]).flatten();
-        asked.into_iter().any(|asked| asked.id == *id && asked.links.contains(&link))
+        seek.into_iter().flat_map(Seek::asked).any(|asked| asked.id == *id && asked.links.contains(&link))
     }
 
     /// Friends have come: when they are the first ones, there is somewhere to look.
@@ -304,6 +303,16 @@ impl Resolver {
             self.sought_all = Some(turn.now);
             self.seek_missed(state, delivery);
             self.seek_wanted(state, delivery, turn);
+        }
+    }
+
+    /// Those whose links have ended have nothing more to say. A friend's own node is asked, too, and its link ends when it
+    /// takes another transport key: what it said of its keys must not wait until the others' time is up as well.
+    pub fn leave_ended(&mut self, state: &State, delivery: &mut Delivery, turn: &mut Turn<'_>) {
+        let asked = self.open.values().flat_map(Seek::asked).flat_map(|asked| asked.links.iter().map(|link| (asked.id, *link)));
+        let ended: Vec<(LookupId, LinkId)> = asked.filter(|(_, link)| !delivery.has_link(*link)).collect();
+        for (id, link) in ended {
+            self.answered(state, delivery, turn, id, Source::Link(link));
         }
     }
 
@@ -317,7 +326,7 @@ impl Resolver {
         if let Some((body, _)) = &mut seek.body {
             body.answered(&id, source);
         }
-        if seek.header.as_ref().is_none_or(Asked::is_answered) && seek.body.as_ref().is_none_or(|(body, _)| body.is_answered()) {
+        if seek.asked().all(Asked::is_answered) {
             self.next_day(state, delivery, turn, peer);
         }
     }

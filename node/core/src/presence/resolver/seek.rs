@@ -42,6 +42,13 @@ pub(super) struct Seek {
     pub is_known: bool,
 }
 
+impl Seek {
+    /// What was asked for: the header, and the body once it is known where that lies.
+    pub fn asked(&self) -> impl Iterator<Item = &Asked> {
+        self.header.iter().chain(self.body.iter().map(|(body, _)| body))
+    }
+}
+
 /// What is to be looked for next.
 pub(super) struct Next {
     pub why: Why,

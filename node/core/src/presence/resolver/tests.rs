@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::command::Path;
+use crate::delivery::Up;
 use crate::fixture::{NOW, friend, in_turn, peer};
 use crate::limits::FRIENDS_MAX;
 use crate::rows::{Friend, FriendPresence};
@@ -100,5 +102,27 @@ fn each_who_was_asked_has_one_answer_and_nobody_else_has_any() {
         assert_eq!(resolver.open[&peer(1)].header.as_ref().unwrap().id, id, "the second link may still know it");
         resolver.answered(state, &mut delivery, turn, id, Source::Link(LinkId(2)));
         assert_ne!(resolver.open[&peer(1)].header.as_ref().unwrap().id, id, "now another day is looked at");
+    });
+}
+
+#[test]
+fn who_was_asked_on_a_link_that_has_ended_is_not_waited_for() {
+    in_turn(|state, turn| {
+        let (mut resolver, mut delivery) = (Resolver::default(), Delivery::default());
+        let reader = Generation::random(0, day_of(NOW), turn.rng).reader();
+        let presence = Some(FriendPresence { reader, version: 0, sequence: 0, read: NOW, lookups: Vec::new(), wrapped: None });
+        state.friends.insert(peer(1), Friend { presence, ..friend(1) });
+        delivery.link_up(state, turn, Up { link: LinkId(1), dial: None, path: Path::Direct, keys: None }).unwrap();
+        resolver.seek(state, &mut delivery, turn, peer(1), Why::Stale);
+        let header = resolver.open.get_mut(&peer(1)).unwrap().header.as_mut().unwrap();
+        header.links.extend([LinkId(1), LinkId(2)]);
+        let id = header.id;
+        resolver.leave_ended(state, &mut delivery, turn);
+        assert!(resolver.has_asked(&id, LinkId(1)) && !resolver.has_asked(&id, LinkId(2)), "the first one stands");
+        resolver.answered(state, &mut delivery, turn, id, Source::Servers);
+        assert!(resolver.has_asked(&id, LinkId(1)), "it is waited for");
+        delivery.link_down(state, turn, LinkId(1));
+        resolver.leave_ended(state, &mut delivery, turn);
+        assert!(!resolver.ids.contains_key(&id), "the look-up goes on without it");
     });
 }
