@@ -12,17 +12,14 @@ use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
-use crate::delivery::seeds;
 use crate::delivery::{Delivery, Up};
-use crate::devices::{self, Capsules, Devices};
+use crate::devices::{Capsules, Devices};
 use crate::friendships::{self, Confirming};
 use crate::groups::{self, Groups};
 use crate::identity;
 use crate::intake::{self, Intake};
-use crate::introductions;
-use crate::invites;
 use crate::limits;
-use crate::packages::{self, Answers, Packages};
+use crate::packages::{Answers, Packages};
 use crate::people;
 use crate::presence::Presence;
 use crate::renewal::{self, Standings};
@@ -31,12 +28,12 @@ use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::vouching::{self, Vouching};
-use crate::world;
 use std::collections::BTreeSet;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::time::Timestamp;
 
 mod notices;
+pub(crate) mod sweep;
 
 /// All machines, and when the routes themselves have something to do.
 #[derive(Debug)]
@@ -239,38 +236,6 @@ impl Machines {
         Ok(())
     }
 
-    /// What expires is swept away.
-    fn sweep(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
-        let Self { state, relays, couriers, standings, intake, .. } = self;
-        let now = turn.now;
-        intake.expire(turn);
-        couriers.expire(turn);
-        self.next_sweep = now.after(limits::SWEEP_INTERVAL);
-        friendships::expire(state, turn)?;
-        invites::grants::sweep(state, turn)?;
-        invites::lifelines::sweep(state, turn);
-        packages::sweep(state, turn)?;
-        groups::sweep(state, turn)?;
-        devices::sweep(state, turn)?;
-        vouching::expire(state, turn);
-        introductions::expire(state, turn);
-        friendships::redate(state, turn)?;
-        friendships::remind(state, turn);
-        standings.look(state, turn)?;
-        standings.lifelines_changed(now);
-        friendships::expire_former(state, turn)?;
-        seeds::expire(state, turn);
-        friendships::look_to_commits(state, turn)?;
-        relays.renew(state, turn)?;
-        invites::forget_expired(state, turn)?;
-        state.own.renew_direct(turn);
-        state.own.renew_certificate(turn);
-        if sweep_seen(turn, &mut self.sweep_from)? {
-            self.next_sweep = now.after(limits::SWEEP_PAUSE);
-        }
-        Ok(())
-    }
-
     fn link_up(&mut self, turn: &mut Turn<'_>, up: Up) -> Result<(), TurnFailed> {
         let Self { state, delivery, relays, presence, capsules, .. } = self;
         match up.dial {
@@ -461,18 +426,4 @@ fn after(
         relays.wait(state, turn, &device)?;
     }
     Ok(())
-}
-
-/// Forgets the ids of envelopes taken in long ago, a page at a time. Whether there are more pages.
-pub(crate) fn sweep_seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<bool, TurnFailed> {
-    let page = turn.range(Table::Seen, from, world::RANGE_LIMIT)?;
-    let more = !page.is_empty();
-    *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
-    for (key, value) in page {
-        let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
-        if turn.sure.since(Timestamp(at)) > limits::SEEN_LIFETIME {
-            turn.delete(Table::Seen, &key);
-        }
-    }
-    Ok(more)
 }

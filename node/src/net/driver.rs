@@ -5,6 +5,7 @@
 //! known of connections, races, records and servers is in machines of their own, which are
 //! handed the swarm, or a part of it, for one call.
 
+mod ending;
 mod hubs;
 mod listeners;
 mod races;
@@ -48,10 +49,6 @@ use symbolon_relay::lookup::{Answer, Ask};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-/// How long closing connections may take at a stop.
-const GOODBYE: Duration = Duration::from_millis(400);
-/// How long servers may take for our last records.
-const LAST_RECORDS: Duration = Duration::from_secs(2);
 /// How long the listeners of another swarm may take to say where they are.
 const LISTENERS: Duration = Duration::from_millis(750);
 
@@ -189,29 +186,6 @@ impl Driver {
             Look::Servers(_) => {}
         }
         dht.searches.part_done(search);
-    }
-
-    /// Lets servers that know of our last records take them.
-    async fn finish_publishing(&mut self) {
-        let taken = async {
-            while self.dht.is_taking() || self.lookups.are_taking() {
-                let event = self.swarm.select_next_some().await;
-                self.handle_event(event);
-            }
-        };
-        let _ = timeout(LAST_RECORDS, taken).await;
-    }
-
-    async fn say_goodbye(&mut self) {
-        self.connections.close_all(&mut self.swarm);
-        self.hushed = true;
-        let closing = async {
-            while !self.connections.is_empty() {
-                let event = self.swarm.select_next_some().await;
-                self.handle_event(event);
-            }
-        };
-        let _ = timeout(GOODBYE, closing).await;
     }
 
     #[allow(clippy::wildcard_enum_match_arm, reason = "the enum is libp2p's and open-ended; what is not listed needs no answer")]

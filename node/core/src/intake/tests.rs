@@ -50,7 +50,7 @@ fn a106_a_standing_that_came_while_the_clock_was_behind_is_remembered_as_long_as
         intake.deposit(state, &mut delivery, turn, relay(1), &deposit).unwrap();
         assert_eq!(intake.questions.len(), 1);
         turn.now = turn.sure;
-        crate::route::sweep_seen(turn, &mut Vec::new()).unwrap();
+        crate::route::sweep::seen(turn, &mut Vec::new()).unwrap();
         intake.deposit(state, &mut delivery, turn, relay(1), &deposit).unwrap();
         assert_eq!(intake.questions.len(), 1, "once");
     });
