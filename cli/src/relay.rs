@@ -52,6 +52,7 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
             of_address: flags.connections_per_address,
         },
         hub: flags.hub.then_some(true).or(flags.no_hub.then_some(false)),
+        lan: flags.lan.then_some(true).or(flags.no_lan.then_some(false)),
         passphrase_file: flags.passphrase_file.clone(),
     };
     let mut told = Ok(());

@@ -272,6 +272,12 @@ impl Net {
         shown.map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
     }
 
+    /// All sockets, for a relay to show: its places and its key are in its link, and known.
+    pub(crate) fn all_sockets(&self) -> Vec<(std::net::IpAddr, Carrier, u16)> {
+        let listening = self.listening.borrow();
+        listening.endpoints.iter().map(|endpoint| (endpoint.ip, endpoint.carrier, endpoint.port)).collect()
+    }
+
     /// How many connections of others there may be: fewer where the system allows few open files.
     pub(crate) fn places(&self) -> usize {
         self.handle.shared.limits.connections

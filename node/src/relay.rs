@@ -5,6 +5,7 @@
 //! person's or a relay's, never both: a relay must hold nothing of its owner.
 
 mod machine;
+mod shown;
 mod status;
 
 pub use status::{RelayReady, RelayStatus, running};
@@ -53,6 +54,8 @@ pub struct RelayConfig {
     /// Whether rooms may have their hub here. It is remembered over restarts: without it the last value counts, at first that
     /// they may not.
     pub hub: Option<bool>,
+    /// Whether it is shown on the LAN, for this run; without, a relay is whose link has no public address.
+    pub lan: Option<bool>,
     /// A file whose first line is the folder's passphrase.
     pub passphrase_file: Option<PathBuf>,
 }
@@ -113,12 +116,17 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
         Some(facts) => {
             let introduction = introduction(&config, facts, &net, (is_hub, places))?;
             tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay has started");
+            let lan = if config.lan.unwrap_or(introduction.is_private) { shown::show(&net) } else { None };
             ready(&introduction);
-            tokio::select! {
+            let early = tokio::select! {
                 () = signals.next() => None,
                 result = &mut ended => Some(result),
                 () = status::keep(&data, &introduction, told) => None,
+            };
+            if let Some(lan) = lan {
+                lan.stop().await;
             }
+            early
         }
         None => None,
     };

@@ -91,6 +91,7 @@ fn main() {
             bootstrap: Vec::new(),
             bytes: None,
             hub: None,
+            lan: Some(false),
             announce: Vec::new(),
             policy: Some(Policy::Open),
             port: None,

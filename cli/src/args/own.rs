@@ -23,7 +23,7 @@ pub enum BackupVerb {
         file: PathBuf,
     },
     /// Make a new folder a new device of mine, by a backup or by the recovery phrase alone; the phrase is read from standard input
-    #[command(override_usage = "symbolon backup restore FILE\n       symbolon backup restore --phrase - --relay LINK...")]
+    #[command(override_usage = "symbolon backup restore FILE\n       symbolon backup restore --phrase - [--relay LINK]...")]
     Restore {
         /// The backup
         #[arg(required_unless_present = "phrase", conflicts_with = "phrase")]
@@ -31,7 +31,7 @@ pub enum BackupVerb {
         /// Without a backup: by what my devices have left at my relays (`-`: the words come from standard input)
         #[arg(long, value_name = "-", value_parser = ["-"], allow_hyphen_values = true)]
         phrase: Option<String>,
-        /// A relay that I used; several may be named
+        /// A relay that I used; several may be named. Without any the local network is asked
         #[arg(long, value_name = "LINK", requires = "phrase")]
         relay: Vec<String>,
         /// File with the passphrase that the new folder is to have

@@ -90,6 +90,12 @@ pub struct RelayRun {
     /// Do not be a hub of rooms (the default)
     #[arg(long, conflicts_with = "hub")]
     pub no_hub: bool,
+    /// Show the relay on the local network, where it helps to recover a lost device (the default while its link has no public address)
+    #[arg(long, conflicts_with = "no_lan")]
+    pub lan: bool,
+    /// Do not show it there
+    #[arg(long)]
+    pub no_lan: bool,
     /// Not there yet
     #[arg(long, value_name = "ADDR", hide = true)]
     pub metrics: Option<SocketAddr>,

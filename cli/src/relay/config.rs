@@ -16,7 +16,7 @@ use std::path::Path;
 /// The longest file.
 const FILE_MAX: u64 = 64 * 1024;
 /// What may stand in the file.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "listen",
     "port",
     "bootstrap",
@@ -29,6 +29,7 @@ const KEYS: [&str; 13] = [
     "connections",
     "connections-per-address",
     "hub",
+    "lan",
     "passphrase-file",
 ];
 
@@ -59,6 +60,7 @@ pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> 
     let longer = |own: Vec<String>, kept: Vec<String>| if own.is_empty() { kept } else { own };
     let has_policy = own.open || own.friends || own.owner_only;
     let has_hub = own.hub || own.no_hub;
+    let has_lan = own.lan || own.no_lan;
     // One of the two on the command line is enough to replace both.
     let has_place = own.port.is_some() || !own.listen.is_empty();
     let (listen, port) = if has_place { (own.listen, own.port) } else { (kept.listen, kept.port) };
@@ -80,6 +82,8 @@ pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> 
         connections_per_address: own.connections_per_address.or(kept.connections_per_address),
         hub: if has_hub { own.hub } else { kept.hub },
         no_hub: if has_hub { own.no_hub } else { kept.no_hub },
+        lan: if has_lan { own.lan } else { kept.lan },
+        no_lan: if has_lan { own.no_lan } else { kept.no_lan },
         metrics: own.metrics,
         passphrase_file: own.passphrase_file.or(kept.passphrase_file),
     })
@@ -105,7 +109,9 @@ fn arguments(text: &str) -> Result<Vec<String>, String> {
             ("policy", _) => return Err(format!("line {number}: a policy is `owner`, `friends` or `open`")),
             ("hub", "yes") => out.push("--hub".to_owned()),
             ("hub", "no") => out.push("--no-hub".to_owned()),
-            ("hub", _) => return Err(format!("line {number}: `hub` is `yes` or `no`")),
+            ("lan", "yes") => out.push("--lan".to_owned()),
+            ("lan", "no") => out.push("--no-lan".to_owned()),
+            ("hub" | "lan", _) => return Err(format!("line {number}: `{key}` is `yes` or `no`")),
             // In one argument, so that no value is taken for a flag.
             (key, value) => out.push(format!("--{key}={value}")),
         }
@@ -140,6 +146,8 @@ mod tests {
         assert_eq!((both.port, both.open, both.friends, both.listen.len()), (None, true, false, 1));
         assert!(both.no_hub && !both.hub);
         assert!(merged(&RelayRun::default(), "hub = no").is_ok_and(|flags| flags.no_hub));
+        assert!(merged(&RelayRun::default(), "lan = yes").is_ok_and(|flags| flags.lan));
+        assert!(merged(&RelayRun { no_lan: true, ..RelayRun::default() }, "lan = yes").is_ok_and(|flags| flags.no_lan && !flags.lan));
         assert_eq!(merged(&own, "").unwrap().listen.len(), 1);
     }
 
@@ -153,6 +161,7 @@ mod tests {
             ("config = x", "no key `config`"),
             ("port = 0", "0"),
             ("hub = perhaps", "line 1: `hub` is"),
+            ("lan = perhaps", "line 1: `lan` is"),
             ("hub = yes\nhub = no", "cannot be used"),
             ("bytes = much", "much"),
             ("mailboxes = 0", "0"),

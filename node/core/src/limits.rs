@@ -485,6 +485,10 @@ pub const FETCH_SETTLE: u64 = 3 * SECOND;
 pub const LOOK_ROUNDS: u32 = 4;
 /// See [`LOOK_ROUNDS`].
 pub const LOOK_PAUSE: u64 = 4 * SECOND;
+/// Where no relay was named, so many rounds for the LAN to show somebody.
+pub const LOOK_ROUNDS_ALONE: u32 = 2;
+/// Nodes of the LAN that are asked for that record; the first ones that it shows.
+pub const LOOK_NEAR_MAX: usize = 16;
 /// So far above the highest serial that is known the next one is, where the person's root may have given more: by an older copy
 /// of a folder, and by a backup.
 pub const SERIALS_ABOVE: u64 = 1 << 40;

@@ -4,8 +4,11 @@
 //! A machine of its own, beside the core: nobody is anybody yet. It is given inputs of the network and gives actions to it, and
 //! has neither clock nor store. Who answers is believed in nothing: what opens under the words was made by who had their key.
 
-use crate::limits::{FETCH_AGAIN, FETCH_CALLS_MAX, FETCH_DEADLINE, FETCH_FRAMES_MAX, FETCH_SETTLE, LOOK_PAUSE, LOOK_ROUNDS};
-use crate::seam::{Address, CloseReason, DialId, Input, LinkId, Look, NetAction};
+use crate::limits::{
+    ADDRESSES_MAX, FETCH_AGAIN, FETCH_CALLS_MAX, FETCH_DEADLINE, FETCH_FRAMES_MAX, FETCH_SETTLE, LOOK_NEAR_MAX, LOOK_PAUSE, LOOK_ROUNDS,
+    LOOK_ROUNDS_ALONE,
+};
+use crate::seam::{Address, CloseReason, DialId, Input, Instance, LinkId, Look, NetAction, Sighting};
 use crate::wire::CapsulePlaces;
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, VecDeque};
@@ -43,7 +46,10 @@ pub struct Search {
 /// The look for the record that names the relays, at servers and in the DHT.
 #[derive(Debug, Default)]
 struct Looking {
+    /// Those that were named.
     servers: Vec<Vec<Address>>,
+    /// Nodes that the LAN shows; at most [`LOOK_NEAR_MAX`]. Some of them may be relays.
+    near: BTreeMap<Instance, Vec<Address>>,
     /// Three ids at most, with the day of each.
     ids: BTreeMap<LookupId, u32>,
     rounds: u32,
@@ -126,7 +132,8 @@ impl Search {
         }
     }
 
-    /// Looks at these servers, each by its addresses, and from there in the DHT, for the record that names the person's relays.
+    /// Looks at these servers, each by its addresses, at nodes that the LAN shows meanwhile, and from there in the DHT, for the
+    /// record that names the person's relays.
     pub fn look_at(&mut self, servers: Vec<Vec<Address>>, now: Timestamp) {
         let today = day_of(now);
         for day in [Some(today), today.checked_sub(1), today.checked_add(1)].into_iter().flatten() {
@@ -134,9 +141,31 @@ impl Search {
                 self.looking.ids.insert(id, day);
             }
         }
-        self.actions.push_back(NetAction::Bootstrap(servers.iter().flatten().cloned().collect()));
         (self.looking.servers, self.looking.next) = (servers, Some(now));
+        self.actions.push_back(self.looking.bootstrap());
         self.tick(now);
+    }
+
+    /// The LAN shows a node. It may be a relay, and relays keep such records: it is asked at once, and with the others from then on.
+    fn sighted(&mut self, sighting: &Sighting) {
+        let Self { looking, actions, .. } = self;
+        let (instance, near) = (sighting.shown.instance, &sighting.near);
+        let is_known = looking.near.get(&instance).is_some_and(|known| known == near);
+        let has_room = looking.near.contains_key(&instance) || looking.near.len() < LOOK_NEAR_MAX;
+        if looking.next.is_none() || near.is_empty() || is_known || !has_room {
+            return;
+        }
+        let near: Vec<Address> = near.iter().filter(|place| place.is_bounded()).take(ADDRESSES_MAX).cloned().collect();
+        looking.near.insert(instance, near.clone());
+        actions.push_back(looking.bootstrap());
+        for id in looking.ids.keys() {
+            actions.push_back(NetAction::Resolve(*id, Look::Servers(vec![near.clone()])));
+        }
+    }
+
+    /// Whether the LAN has shown anybody.
+    pub fn has_company(&self) -> bool {
+        !self.looking.near.is_empty()
     }
 
     /// Something was found. It names relays only if it was sealed under the words.
@@ -215,6 +244,8 @@ impl Search {
             self.frame(now, *link, bytes);
         } else if let Input::Found(id, bytes) = input {
             self.found_places(now, id, bytes);
+        } else if let Input::Sighted(sighting) = input {
+            self.sighted(sighting);
         }
         self.tick(now);
     }
@@ -359,19 +390,29 @@ impl Search {
 }
 
 impl Looking {
+    /// All servers are ways into the DHT.
+    fn bootstrap(&self) -> NetAction {
+        NetAction::Bootstrap(self.servers.iter().chain(self.near.values()).flatten().cloned().collect())
+    }
+
     /// Looks again: servers are met one after the other.
     fn tick(&mut self, now: Timestamp, actions: &mut VecDeque<NetAction>) {
         if self.next.is_none_or(|next| next > now) {
             return;
         }
         self.rounds = self.rounds.saturating_add(1);
-        if self.rounds > LOOK_ROUNDS {
+        let is_alone = self.servers.is_empty() && self.near.is_empty();
+        if self.rounds > if is_alone { LOOK_ROUNDS_ALONE } else { LOOK_ROUNDS } {
             self.next = None;
             return;
         }
         self.next = Some(now.after(LOOK_PAUSE));
+        if is_alone {
+            return;
+        }
+        let servers: Vec<Vec<Address>> = self.servers.iter().chain(self.near.values()).cloned().collect();
         for id in self.ids.keys() {
-            actions.push_back(NetAction::Resolve(*id, Look::Servers(self.servers.clone())));
+            actions.push_back(NetAction::Resolve(*id, Look::Servers(servers.clone())));
             actions.push_back(NetAction::Resolve(*id, Look::Dht));
         }
     }

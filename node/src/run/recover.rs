@@ -6,6 +6,7 @@ use super::errors::{RunError, internal, net_error};
 use super::runtime;
 use crate::api::json;
 use crate::clock::{Clock, SystemClock};
+use crate::lan::{Lan, LanMode};
 use crate::net::{Net, NetConfig};
 use crate::shell::INPUT_QUEUE;
 use rand_chacha::ChaCha20Rng;
@@ -13,6 +14,7 @@ use rand_core::SeedableRng;
 use std::path::Path;
 use std::time::Duration;
 use symbolon_core::recovery::{ASKED_MAX, Capsule, Ending, Search};
+use symbolon_core::seam::Input;
 use symbolon_core::wire::backup_key;
 use symbolon_presence::kdf::Secret;
 use symbolon_relay::link::RelayLink;
@@ -30,12 +32,14 @@ pub struct Returned {
     pub made: String,
 }
 
-/// Makes a fresh folder a further device of the person of a recovery phrase, by what lies at these relays.
+/// Makes a fresh folder a further device of the person of a recovery phrase, by what lies at these relays. Where none is named, the
+/// LAN is asked.
 pub fn recover(data: &Path, words: &str, relays: &[String], passphrase_file: Option<&Path>) -> Result<Returned, RunError> {
     let entropy = entropy_of(words)?;
     is_fresh(data)?;
     let relays = links(relays)?;
-    let (capsules, endings) = runtime()?.block_on(search(&entropy, relays))?;
+    let is_named = !relays.is_empty();
+    let Ended { capsules, endings, has_company } = runtime()?.block_on(search(&entropy, relays))?;
     let mut refused = None;
     // The newest that is a backup of these words: one that cannot be read does not hide an older one.
     for capsule in capsules {
@@ -45,17 +49,10 @@ pub fn recover(data: &Path, words: &str, relays: &[String], passphrase_file: Opt
             Err(error) => return Err(error),
         }
     }
-    Err(refused.unwrap_or_else(|| nothing(&endings)))
+    Err(refused.unwrap_or_else(|| if is_named || !endings.is_empty() { nothing(&endings) } else { nobody(has_company) }))
 }
 
 fn links(relays: &[String]) -> Result<Vec<RelayLink>, RunError> {
-    if relays.is_empty() {
-        return Err(RunError::new(
-            "no_relay",
-            "the words alone do not say where to look",
-            "Name a relay that you used with --relay LINK (`symbolon id phrase` shows the links beside the words), or restore from a backup file.",
-        ));
-    }
     if relays.len() > ASKED_MAX {
         return Err(RunError::new("full", format!("there are more than {ASKED_MAX} relays"), "Name those that you used last."));
     }
@@ -69,13 +66,23 @@ fn links(relays: &[String]) -> Result<Vec<RelayLink>, RunError> {
     })
 }
 
-/// Asks relays until they have answered, or do not. The capsules that were found, the newest first.
-async fn search(entropy: &Secret, relays: Vec<RelayLink>) -> Result<(Vec<Capsule>, Vec<Ending>), RunError> {
+/// What came of a search.
+struct Ended {
+    /// The newest first.
+    capsules: Vec<Capsule>,
+    endings: Vec<Ending>,
+    /// Whether the LAN has shown anybody.
+    has_company: bool,
+}
+
+/// Asks relays until they have answered, or do not.
+async fn search(entropy: &Secret, relays: Vec<RelayLink>) -> Result<Ended, RunError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|_| internal())?;
     let mut search = Search::new(&backup_key(entropy), ChaCha20Rng::from_seed(seed));
     let (sender, mut inputs) = mpsc::channel(INPUT_QUEUE);
-    let net = Net::start(NetConfig::default(), sender).await.map_err(|error| net_error(&error))?;
+    let net = Net::start(NetConfig::default(), sender.clone()).await.map_err(|error| net_error(&error))?;
+    let lan = if relays.is_empty() { look_around(&net, sender) } else { None };
     let mut clock = SystemClock;
     let servers = relays.iter().map(|relay| relay.places.clone()).collect();
     for relay in relays {
@@ -100,8 +107,32 @@ async fn search(entropy: &Secret, relays: Vec<RelayLink>) -> Result<(Vec<Capsule
     while let Some(action) = search.poll_action() {
         net.handle().act(action);
     }
+    if let Some(lan) = lan {
+        lan.stop().await;
+    }
     net.stop().await;
-    Ok((search.found(), search.endings().into_iter().flatten().collect()))
+    let endings = search.endings().into_iter().flatten().collect();
+    Ok(Ended { capsules: search.found(), endings, has_company: search.has_company() })
+}
+
+/// Looks at the LAN, and shows nothing there.
+fn look_around(net: &Net, inputs: mpsc::Sender<Input>) -> Option<Lan> {
+    let lan = Lan::start(LanMode::Friends, true, &[], net.transport_key(), inputs);
+    lan.inspect_err(|error| tracing::warn!(%error, "the local network cannot be looked at")).ok()
+}
+
+/// Why nothing was found where no relay was named.
+fn nobody(has_company: bool) -> RunError {
+    RunError::new(
+        "no_relay",
+        if has_company {
+            "the words alone do not say where to look, and no node on this network knows"
+        } else {
+            "the words alone do not say where to look, and this network shows no relay"
+        },
+        "Name a relay with --relay LINK: `symbolon id phrase` shows the links beside the words, and `symbolon relay list` those of another \
+         device of yours, or of a friend, whose relay does as well for two weeks. Or restore from a backup file.",
+    )
 }
 
 /// Why nothing was found, and what helps.

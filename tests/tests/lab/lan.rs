@@ -116,6 +116,41 @@ fn a_new_device_is_paired_without_internet_and_without_a_relay_and_talks_with_a_
     }
 }
 
+/// `backup restore --phrase -` on a host, with these words on standard input.
+fn restore_by_words(host: &Host, folder: &Path, words: &str) -> serde_json::Value {
+    host.run(|| {
+        let mut command = std::process::Command::new(symbolon_tests::node::binary()?);
+        command.arg("--data").arg(folder).args(["--json", "backup", "restore", "--phrase", "-"]);
+        let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(child.stdin.as_mut().unwrap(), words.as_bytes()).unwrap();
+        Ok(serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap())
+    })
+    .unwrap()
+}
+
+#[test]
+fn r13_the_words_alone_and_no_link_are_enough_where_a_relay_of_ones_own_is_in_the_house() {
+    let Some(lab) = Lab::open() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let (_switch, [a, b, c]) = three_on_one_cable(&lab);
+    let relay = a.run(|| Node::start(&home.path().join("relay"), &["relay", "run", "--open"])).unwrap();
+    let link = relay.ready["link"].as_str().unwrap().to_owned();
+    let mut andi = start(&b, &home.path().join("andi"), "Andi", &["--relay", &link]);
+    let words = b.run(|| Ok(andi.json(&["id", "phrase"])?[0]["phrase"].as_str().unwrap().to_owned())).unwrap();
+    b.run(|| andi.json(&["id", "phrase", "--confirm"])).unwrap();
+    within(2 * SOON, "it lies at the relay", || {
+        let said = b.run(|| andi.json(&["doctor"]))?;
+        let detail = said.iter().find(|check| check["check"] == "recovery").map(|check| check["detail"].clone());
+        Ok(detail.is_some_and(|detail| detail.as_str().is_some_and(|detail| detail.contains("lies at 1 of 1"))).then_some(()))
+    })
+    .unwrap();
+    let id = andi.ready["id"].clone();
+    b.run(|| andi.kill()).unwrap();
+
+    let restored = restore_by_words(&c, &home.path().join("fresh"), &words);
+    assert_eq!(restored["id"], id, "{restored}");
+}
+
 #[test]
 fn who_is_gone_is_found_by_peer_id_alone_at_a_strangers_node_without_internet() {
     let Some(lab) = Lab::open() else { return };

@@ -137,3 +137,61 @@ fn only_what_was_sealed_under_the_words_names_relays_and_no_more_than_eight_are_
     search.handle(NOW, &Input::Found(id, record(vec![relay(1)])));
     assert_eq!(search.endings().len(), ASKED_MAX, "each once");
 }
+
+/// A node that the LAN shows, near or far.
+fn shown(number: u8, is_near: bool) -> Input {
+    let place =
+        symbolon_presence::lan::LanPlace { ip: [10, 9, 0, number].into(), carrier: symbolon_presence::lan::Carrier::Tcp, port: 4_001 };
+    let places = symbolon_presence::lan::LanPlaces::new(vec![place]).unwrap();
+    let shown = crate::seam::Announcement { instance: [number; 8], hour: 0, tag: [0; 16], places, name: None };
+    let places = vec![Address(vec![4, number])];
+    let near = if is_near { places.clone() } else { Vec::new() };
+    Input::Sighted(Sighting { shown, transport: PublicKeyBytes([number; 32]), places, near })
+}
+
+fn servers_asked(search: &mut Search) -> Vec<Vec<Address>> {
+    let asked = |action| if let NetAction::Resolve(_, Look::Servers(servers)) = action { Some(servers) } else { None };
+    let mut all: Vec<Vec<Address>> = actions(search).into_iter().filter_map(asked).flatten().collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+#[test]
+fn nodes_on_the_lan_are_asked_where_no_relay_was_named_and_the_first_sixteen_alone() {
+    let mut search = search();
+    search.look_at(Vec::new(), NOW);
+    assert!(servers_asked(&mut search).is_empty() && !search.has_company());
+    search.handle(NOW, &shown(1, true));
+    assert_eq!(servers_asked(&mut search), [vec![Address(vec![4, 1])]], "at once");
+    search.handle(NOW, &shown(1, true));
+    search.handle(NOW, &shown(200, false));
+    assert!(servers_asked(&mut search).is_empty(), "neither twice, nor elsewhere than on a network of this machine");
+    for number in 2..=100 {
+        search.handle(NOW, &shown(number, true));
+    }
+    assert_eq!(servers_asked(&mut search).len(), LOOK_NEAR_MAX - 1, "whoever else is shown is passed over");
+    search.tick(NOW.after(LOOK_PAUSE));
+    assert_eq!(servers_asked(&mut search).len(), LOOK_NEAR_MAX, "all again");
+    let mut now = NOW;
+    for _ in 0..LOOK_ROUNDS {
+        assert!(!search.is_over(now));
+        now = now.after(LOOK_PAUSE);
+        search.tick(now);
+    }
+    assert!(search.is_over(now) && search.has_company());
+    actions(&mut search);
+    search.handle(now, &shown(150, true));
+    assert!(actions(&mut search).is_empty(), "it is over");
+}
+
+#[test]
+fn where_the_lan_shows_nobody_the_search_is_over_after_two_rounds() {
+    let mut search = search();
+    search.look_at(Vec::new(), NOW);
+    search.tick(NOW.after(LOOK_PAUSE));
+    assert!(!search.is_over(NOW.after(LOOK_PAUSE)));
+    let end = NOW.after(2 * LOOK_PAUSE);
+    search.tick(end);
+    assert!(search.is_over(end) && servers_asked(&mut search).is_empty() && search.endings().is_empty());
+}
