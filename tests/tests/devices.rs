@@ -203,6 +203,20 @@ fn a_device_that_gets_another_name_shows_it_on_all_devices() {
 }
 
 #[test]
+fn a_device_that_calls_itself_by_the_id_of_another_one_is_not_taken_for_it() {
+    let mut sim = friends(4);
+    let (laptop, tablet) = (further(&mut sim, ANA, "Laptop"), further(&mut sim, ANA, "Tablet"));
+    sim.run_for(HOUR);
+    let id = |sim: &mut Sim, ix| devices(sim, ix).0.into_iter().find(|view| view.this).unwrap().device.to_string();
+    let meant = id(&mut sim, laptop);
+    assert!(sim.command(tablet, Command::DeviceRename(meant.clone())).is_ok());
+    sim.run_for(HOUR);
+    assert!(sim.command(ANA, Command::DeviceRemove(meant)).is_ok());
+    sim.run_for(HOUR);
+    assert_eq!([laptop, tablet].map(|ix| warned(&sim, ix, Warning::RemovedHere)), [1, 0]);
+}
+
+#[test]
 fn what_one_device_does_with_a_friend_the_other_one_knows() {
     let mut sim = friends(2);
     let laptop = further(&mut sim, ANA, "Laptop");

@@ -244,10 +244,44 @@ fn whose_words_have_said_which_devices_are_theirs_is_restored_as_one_more_of_the
     sim.stop(ANA, 400 * DAY);
     sim.run_for(MINUTE);
     let fresh = restore(&mut sim, &entropy, &parts);
+    sim.run_for(6 * HOUR);
+    assert!(!all_mutual(&mut sim, fresh, 2), "no list names it yet");
+    let Ok(Reply::Status(status)) = sim.command(fresh, Command::Status) else { panic!("no status") };
+    assert!(status.problems.iter().any(|problem| problem.contains("device keep")), "{:?}", status.problems);
+    assert_eq!(sim.command(fresh, Command::DevicePair { tell: None }).err(), Some(CommandError::DevicesKept));
+    assert!(sim.command(fresh, Command::DeviceKeep { entropy, devices: Vec::new() }).is_ok());
     assert!(sim.run_until(3 * DAY, |sim| all_mutual(sim, fresh, 2)), "friends' devices take it by the list that it brings");
     say(&mut sim, BEN, "Ana", "for the new one");
     say(&mut sim, fresh, "Ben", "I am back");
     have(&mut sim, &[fresh, BEN], &["for the new one", "I am back"]);
+}
+
+#[test]
+fn a_thief_who_removes_every_new_device_hears_of_a_restored_one_when_the_words_have_said_who_stays() {
+    let mut sim = friends(8);
+    let entropy = phrase(&mut sim, ANA);
+    assert!(sim.command(ANA, Command::PhraseConfirm).is_ok());
+    let parts = backup(&mut sim, ANA, &entropy);
+    // The first device is stolen, and runs.
+    let fresh = restore(&mut sim, &entropy, &parts);
+    sim.run_for(50 * MINUTE);
+    assert!(all_mutual(&mut sim, fresh, 2), "friends take it at once");
+    assert_eq!(devices(&mut sim, ANA).len(), 1, "the thief has heard nothing");
+    assert!(sim.command(fresh, Command::DeviceKeep { entropy, devices: Vec::new() }).is_ok());
+    for _ in 0..24 {
+        sim.run_for(HOUR);
+        let shown = devices(&mut sim, ANA).into_iter().filter(|view| !view.this).map(|view| view.device.to_string()).collect::<Vec<_>>();
+        for device in shown {
+            let _ = sim.command(ANA, Command::DeviceRemove(device));
+        }
+    }
+    assert_eq!((warned(&sim, fresh, Warning::RemovedHere), warned(&sim, BEN, Warning::FriendListed)), (0, 1));
+    say(&mut sim, ANA, "Ben", "from the thief");
+    say(&mut sim, BEN, "Ana", "for the new one alone");
+    say(&mut sim, fresh, "Ben", "from me");
+    have(&mut sim, &[fresh, BEN], &["for the new one alone", "from me"]);
+    sim.run_for(DAY);
+    assert!(!texts(&mut sim, ANA).contains("for the new one alone") && !texts(&mut sim, BEN).contains("from the thief"));
 }
 
 #[test]

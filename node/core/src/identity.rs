@@ -58,6 +58,8 @@ pub(crate) struct Own {
     pub gone: Option<Timestamp>,
     /// What backups are sealed under, when the entropy is not here any more.
     pub backup_key: Option<Secret>,
+    /// The number of the device list that the person had when this device was restored, which does not name it.
+    pub listed_before: Option<u64>,
     /// The highest serial that this root has given a certificate.
     pub last_serial: u64,
     /// The version of the wire that this build speaks.
@@ -248,6 +250,7 @@ impl Own {
         let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let backup_key = meta(b"backup key", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
+        let listed_before = meta(b"listed before", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let own_serial = identity.chain.body().map_or(0, |body| body.serial);
         let last_serial: u64 = meta(b"serial", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let peer = identity.peer();
@@ -264,6 +267,7 @@ impl Own {
             label,
             gone,
             backup_key,
+            listed_before,
             last_serial: last_serial.max(own_serial),
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
             wire: WIRE_VERSION,

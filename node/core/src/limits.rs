@@ -48,6 +48,9 @@ pub const PERSONS_MAX: usize = 2 * FRIENDS_MAX;
 pub const DEVICE_ASKS_MAX: usize = 32;
 /// How long such a question waits before it is put again.
 pub const DEVICE_ASK_PAUSE: u64 = HOUR;
+/// How long a restored device waits before it asks other devices of its person, which a backup names: its user has so long to say
+/// which of them were stolen.
+pub const RESTORED_PAUSE: u64 = HOUR;
 /// Milliseconds in which [`DEVICE_ASKS_MAX`] questions may be put.
 pub const DEVICE_ASKS_SPAN: u64 = 5 * MINUTE;
 /// How long a pairing code is good.
@@ -170,6 +173,8 @@ pub const FINAL_USERS: usize = 3;
 pub const LEAF_GONE: u64 = 180 * DAY;
 /// Most rooms of one node besides those of friendships.
 pub const ROOMS_MAX: usize = 512;
+/// Of these, rooms that other devices of ours have named and this one is not in.
+pub const ROOMS_ELSEWHERE_MAX: usize = 256;
 /// Of these, rooms of one friend that wait for our user's word, or are left because it was no.
 pub const ROOMS_ASKED_MAX: usize = 8;
 /// Epochs of a shared room that may come back.

@@ -19,7 +19,8 @@ pub(crate) mod requests;
 mod who;
 
 pub(crate) use blocks::{
-    NewestOffer, is_blocked, is_device_blocked, is_out, is_parted, is_refused, keys_of_person, newest_offer, note_offer,
+    NewestOffer, is_blocked, is_device_blocked, is_out, is_parted, is_refused, is_shut_out, is_unlisted, keys_of_person, newest_offer,
+    note_offer,
 };
 pub(crate) use devices::devices_of;
 pub(crate) use mirror::Mirror;

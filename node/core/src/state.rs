@@ -386,6 +386,16 @@ impl State {
         true
     }
 
+    /// A device list of a person is known: what their devices have said before counts no more. What our user has shut out stays so.
+    pub fn unbar_said(&mut self, turn: &mut Turn<'_>, person: &PeerId) {
+        let is_over = |barred: &Barred| barred.person == *person && barred.is_said == Some(true);
+        let over: Vec<DeviceId> = self.barred.iter().filter(|(_, barred)| is_over(barred)).map(|(device, _)| *device).collect();
+        for device in over {
+            self.barred.remove(&device);
+            turn.delete(Table::Blocked, device.as_bytes());
+        }
+    }
+
     /// Takes a block back.
     pub fn unblock_key(&mut self, turn: &mut Turn<'_>, key: &[u8]) {
         if self.blocked.remove(key) {

@@ -249,7 +249,8 @@ fn a03_s2_30_an_offer_in_the_name_of_the_one_we_asked_is_a_row_of_its_own_and_th
         let friends = asked.andi.json(&["friends"]).unwrap().len();
 
         // The forger comes first: of the one who was asked, the Offer would be accepted automatically.
-        let mut mallory = ordered(seeds + 50.., true, &own);
+        // Of other seeds: of few seeds the first who comes before a very low id may be the same person.
+        let mut mallory = ordered(seeds + 1_000_000.., true, &own);
         let (_, to) = wire.contact_of(&invite(&asked.andi));
         let (device, contact) = to.contacts[0].clone();
         let body = mallory.offer(now());

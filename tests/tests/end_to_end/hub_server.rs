@@ -21,7 +21,7 @@ use symbolon_relay::lookup::{Answer as Found, Ask as Look, Kept};
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 /// So much faster its clock runs: it asks one member soon after another.
-const HASTE: u64 = 20;
+const HASTE: u64 = 8;
 
 /// What it makes of what passes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

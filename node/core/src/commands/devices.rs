@@ -72,6 +72,10 @@ fn resolve(state: &State, which: &str) -> Result<DeviceId, CommandError> {
         let present = state.siblings.values().filter(|row| row.gone.is_none());
         present.filter_map(|row| Some((row, state.devices.values().find(|device| device.peer == row.peer)?.device)))
     };
+    // A whole id first: what devices call themselves is their word.
+    if let Some(exact) = ours().map(|(_, device)| device).find(|device| device.to_string() == lower) {
+        return Ok(exact);
+    }
     let mut found: Vec<DeviceId> = ours().filter(|(row, _)| row.label.as_deref() == Some(text)).map(|(_, device)| device).collect();
     if found.is_empty() && text.len() >= 4 {
         found = ours().map(|(_, device)| device).filter(|device| device.to_string().starts_with(&lower)).collect();

@@ -9,7 +9,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{self, Asking};
 use crate::invites;
-use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX, DEVICE_ASKS_SPAN};
+use crate::limits::{DEVICE_ASK_PAUSE, DEVICE_ASKS_MAX, DEVICE_ASKS_SPAN, RESTORED_PAUSE};
 use crate::people::{self, persons, requests};
 use crate::rows::{FriendState, Request};
 use crate::state::State;
@@ -22,7 +22,7 @@ use symbolon_presence::id::PeerId;
 use symbolon_presence::time::Timestamp;
 
 /// The devices of friends, and those of our own person, that this one is no friend of.
-fn missing(state: &State) -> Vec<PeerId> {
+fn missing(state: &State, stamp: Timestamp) -> Vec<PeerId> {
     let is_tied = |peer: &PeerId| state.friends.get(peer).is_some_and(|friend| friend.state == FriendState::Mutual);
     let is_wanted = |peer: &&PeerId| **peer != state.own.peer && !is_tied(peer) && !people::is_out(state, peer);
     let friends = state.persons.values().map(|row| &row.said).filter(|said| said.standing == PersonStanding::Friend);
@@ -31,9 +31,19 @@ fn missing(state: &State) -> Vec<PeerId> {
     let is_waiting = |peer: &&PeerId| state.friends.get(*peer).is_some_and(|friend| friend.state == FriendState::Half);
     let waiting = state.siblings.values().filter(|row| row.gone.is_none()).map(|row| &row.peer).filter(is_waiting);
     missing.extend(waiting.copied());
+    missing.retain(|peer| held_until(state, peer).is_none_or(|at| at <= stamp));
     missing.sort_unstable();
     missing.dedup();
     missing
+}
+
+/// Until when a device of ours that a backup knows of is not asked. It may be stolen, and the thief
+/// would know of this device before our user can say which ones are theirs.
+fn held_until(state: &State, peer: &PeerId) -> Option<Timestamp> {
+    let row = state.siblings.get(peer).filter(|row| row.gone.is_none())?;
+    let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Half)?;
+    let is_kept = friend.devices.iter().any(|device| listed::names(state, &state.own.person(), device));
+    (!is_kept).then(|| row.since.after(RESTORED_PAUSE))
 }
 
 /// Friends' devices that were asked for a friendship with this one.
@@ -58,7 +68,7 @@ impl Asks {
     /// Questions that are to be put now: to be handed on by another device of ours if `is_heard`, or to those who can be
     /// written to. What nobody can take is left for later, and uses nothing up.
     pub fn due(&mut self, state: &mut State, turn: &mut Turn<'_>, is_heard: bool) -> Result<Vec<(PeerId, Befriend)>, TurnFailed> {
-        let mut missing = missing(state);
+        let mut missing = missing(state, turn.stamp);
         self.asked.retain(|peer, at| missing.contains(peer) && *at <= turn.now);
         missing.retain(|peer| is_heard || can_knock(state, peer));
         let mut started = self.asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).count();
@@ -79,7 +89,10 @@ impl Asks {
         // Those for whom there was no place come when there is.
         let is_left = missing.iter().any(|peer| !self.asked.contains_key(peer)) || again.is_some_and(|at| at <= turn.now);
         let freed = self.asked.values().filter(|at| turn.now.since(**at) < DEVICE_ASKS_SPAN).min().map(|at| at.after(DEVICE_ASKS_SPAN));
-        self.next = if is_left { freed } else { again };
+        let held = state.siblings.keys().filter_map(|peer| held_until(state, peer)).filter(|at| *at > turn.stamp).min();
+        // The stamp may be ahead of the clock by which this is woken.
+        let held = held.map(|at| turn.now.after(at.since(turn.stamp)));
+        self.next = if is_left { freed } else { again }.into_iter().chain(held).min();
         Ok(due)
     }
 }
@@ -155,7 +168,7 @@ mod tests {
     use super::*;
     use crate::command::Direction;
     use crate::fixture::in_turn;
-    use crate::rows::{Barred, InRoom, Person};
+    use crate::rows::{Barred, InRoom, Person, Sibling};
     use crate::wire::PersonSaid;
     use symbolon_presence::id::{DeviceId, RequestId, RoomId};
 
@@ -207,12 +220,31 @@ mod tests {
     }
 
     #[test]
+    fn another_device_of_ours_is_asked_an_hour_after_we_were_restored_or_once_our_user_keeps_it() {
+        in_turn(|state, turn| {
+            let words = state.own.identity.entropy.clone().unwrap();
+            let one = crate::fixture::Person::new(state, turn, 2).device;
+            state.change_friend(turn, &one.peer, |friend| friend.state = FriendState::Half);
+            let since = turn.stamp;
+            let row = Sibling { peer: one.peer, label: None, since, taken: 0, gone: None, said: None, rooms: None };
+            state.save_sibling(turn, row);
+            assert!(missing(state, turn.stamp).is_empty());
+            let mut asks = Asks::default();
+            assert!(asks.due(state, turn, true).unwrap().is_empty());
+            assert_eq!(asks.next_due(), Some(turn.now.after(RESTORED_PAUSE)), "it is woken for that");
+            assert_eq!(missing(state, turn.stamp.after(RESTORED_PAUSE)), [one.peer]);
+            super::super::keeping::keep(state, turn, &words, &[one.device]).unwrap();
+            assert_eq!(missing(state, turn.stamp), [one.peer], "at once");
+        });
+    }
+
+    #[test]
     fn a_device_that_was_shut_out_is_not_asked() {
         in_turn(|state, turn| {
             let (one, other) = (known(state, turn, 1), known(state, turn, 2));
-            assert_eq!(missing(state), [one, other]);
-            state.bar_device(turn, &DeviceId([1; 16]), Barred { person: one, peer: one });
-            assert_eq!(missing(state), [other]);
+            assert_eq!(missing(state, turn.stamp), [one, other]);
+            state.bar_device(turn, &DeviceId([1; 16]), Barred { person: one, peer: one, is_said: None });
+            assert_eq!(missing(state, turn.stamp), [other]);
         });
     }
 }

@@ -122,7 +122,13 @@ impl Capsules {
         }
         // One capsule for all: what one relay has lost another one may have.
         let pieces = backup::capsule(state, turn)?.and_then(|capsule| Piece::cut(turn.stamp.0, &capsule));
-        let (Some(pieces), Some(key)) = (pieces, &state.own.backup_key) else { return Ok(()) };
+        let (Some(pieces), Some(key)) = (pieces, &state.own.backup_key) else {
+            // Nothing of it fits: tried again like what a relay did not take, and not at once.
+            for plan in self.plans.values_mut().filter(|plan| plan.due <= turn.now) {
+                plan.due = turn.now.after(CAPSULE_AGAIN);
+            }
+            return Ok(());
+        };
         let keys = CapsuleKeys::new(key);
         for relay in due {
             let Some(own) = state.own.relay_mailboxes.get(&relay).cloned() else { continue };

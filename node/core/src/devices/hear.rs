@@ -6,7 +6,7 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::delivery::relays;
 use crate::identity;
-use crate::people::persons;
+use crate::people::{self, persons};
 use crate::rooms;
 use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
@@ -17,7 +17,9 @@ use symbolon_presence::identity::{Chain, Device};
 /// Another device has said something. Nobody but a device of our own person is listened to.
 pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: OwnSaid) -> Result<(), Rejected> {
     let is_ours = from.person == state.own.person() && from.peer != state.own.peer;
-    if !is_ours || state.is_gone_sibling(&from.peer) {
+    // Shown to our user as one of theirs, and not removed: who has no place there says nothing.
+    let is_shown = state.siblings.get(&from.peer).is_some_and(|row| row.gone.is_none());
+    if !is_ours || !is_shown || people::is_unlisted(state, &from.person, &from.device) {
         return Err(DropReason::Forged.into());
     }
     match said {

@@ -7,46 +7,43 @@
 use super::removal;
 use crate::command::CommandError;
 use crate::identity;
-use crate::people::persons;
-use crate::rows::{Barred, Listed};
+use crate::people::{self, persons};
+use crate::rows::Listed;
 use crate::seam::Warning;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
-use crate::wire::Gone;
+use crate::wire::{Gone, backup_key};
 use symbolon_presence::device_list::{DeviceList, DeviceListBody};
 use symbolon_presence::id::{DeviceId, PeerId};
 use symbolon_presence::identity::{Device, Identity, Root, peer_id};
 use symbolon_presence::kdf::Secret;
 
-/// This device and these others of ours stay, and no other: by the words. This device holds the root key from now on.
+/// This device and these others of ours stay, and no other: by the words. This device holds the root key from now on, and the backup
+/// key: the device that left backups may be the one that was stolen.
 pub(crate) fn keep(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, others: &[DeviceId]) -> Result<(), Failed> {
     let root = Identity::root_of(entropy);
     if root.person() != state.own.person() {
         return Err(CommandError::WrongPhrase.into());
     }
     let devices = others.iter().copied().chain([state.own.identity.device]).collect();
-    let (list, body) = next(state, turn, entropy, &root, None, devices)?;
+    let (list, body) = next(state, turn, entropy, &root, devices)?;
     state.own.identity.hold(&root);
     turn.put(Table::Meta, b"identity", &state.own.identity.to_stored());
-    adopt(state, turn, list, body);
+    let key = backup_key(entropy);
+    turn.put(Table::Meta, b"backup key", &key);
+    state.own.backup_key = Some(key);
+    adopt(state, turn, list, body)?;
     identity::records_changed(turn);
     Ok(())
 }
 
-/// A restored device stands in a list of its own, if there was one: its friends take it by that.
-pub(super) fn keep_restored(
-    state: &mut State,
-    turn: &mut Turn<'_>,
-    entropy: &Secret,
-    root: &Root,
-    former: &DeviceList,
-) -> Result<(), Failed> {
-    let Some(former) = former.verify(&root.second_root()).filter(|_| former.person() == root.person()) else { return Ok(()) };
-    let devices = former.devices.iter().copied().chain([state.own.identity.device]).collect();
-    let (list, body) = next(state, turn, entropy, root, Some(former.number), devices)?;
-    adopt(state, turn, list, body);
-    Ok(())
+/// The person of a restored device had a device list. It may be out of date, so nothing is said by it: this device is in none until its user
+/// says which devices are theirs.
+pub(super) fn was_listed(state: &mut State, turn: &mut Turn<'_>, root: &Root, former: &DeviceList) {
+    let Some(former) = former.verify(&root.second_root()).filter(|_| former.person() == root.person()) else { return };
+    turn.put(Table::Meta, b"listed before", &former.number);
+    state.own.listed_before = Some(former.number);
 }
 
 fn next(
@@ -54,10 +51,9 @@ fn next(
     turn: &Turn<'_>,
     entropy: &Secret,
     root: &Root,
-    former: Option<u64>,
     devices: Vec<DeviceId>,
 ) -> Result<(DeviceList, DeviceListBody), Failed> {
-    let known = state.listed.get(&root.person()).map(|row| row.number).max(former);
+    let known = state.listed.get(&root.person()).map(|row| row.number).max(state.own.listed_before);
     // Above one that this device has not heard of, too, as long as its clock is not behind.
     let number = known.map_or(0, |number| number.saturating_add(1)).max(turn.stamp.0);
     let list = DeviceList::sign(entropy, &state.own.identity.chain.root, number, devices).ok_or(CommandError::Full)?;
@@ -77,26 +73,27 @@ pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, from: &Device, list:
     if state.listed.get(&person).is_some_and(|row| row.number >= body.number) {
         return Ok(());
     }
+    adopt(state, turn, list.clone(), body)?;
     if !is_own {
-        shut_out(state, turn, &person, &body)?;
         state.rates.warn(turn, Warning::FriendListed);
     }
-    adopt(state, turn, list.clone(), body);
     Ok(())
 }
 
-/// The list counts from now on. Of our own devices, those that it does not name are gone.
-fn adopt(state: &mut State, turn: &mut Turn<'_>, list: DeviceList, body: DeviceListBody) {
+/// The list counts from now on. What devices of the person have said before of which is theirs counts no more: a thief may have said it.
+fn adopt(state: &mut State, turn: &mut Turn<'_>, list: DeviceList, body: DeviceListBody) -> Result<(), TurnFailed> {
     let person = list.person();
     let DeviceListBody { number, devices } = body;
     state.save_listed(turn, Listed { person, number, devices: devices.clone(), list });
+    state.unbar_said(turn, &person);
     if person != state.own.person() {
-        return;
+        return shut_out(state, turn, &person);
     }
     if !devices.contains(&state.own.identity.device) {
         removal::removed_here(state, turn);
-        return;
+        return Ok(());
     }
+    forget_gone(state, turn);
     let is_out = |device: &&crate::rows::Device| state.siblings.get(&device.peer).is_some_and(|row| row.gone.is_none());
     let ours = state.devices.values().filter(is_out).filter(|row| !devices.contains(&row.device));
     let out: Vec<_> = ours.map(|row| (row.peer, row.chain.clone())).collect();
@@ -105,16 +102,26 @@ fn adopt(state: &mut State, turn: &mut Turn<'_>, list: DeviceList, body: DeviceL
         let said = state.own.identity.root.is_some().then(|| Gone::sign(&state.own.identity, &chain));
         removal::out(state, turn, &peer, said);
     }
+    // Those that never had a place among ours have nothing to hear.
+    shut_out(state, turn, &person)
 }
 
-/// The devices of a friend that a list does not name are refused.
-fn shut_out(state: &mut State, turn: &mut Turn<'_>, person: &PeerId, body: &DeviceListBody) -> Result<(), TurnFailed> {
-    let is_out = |row: &&crate::rows::Device| peer_id(&row.chain.root) == *person && !body.devices.contains(&row.device);
-    let out: Vec<_> = state.devices.values().filter(is_out).map(|row| (row.device, row.peer)).collect();
-    for (device, peer) in out {
-        removal::shut(state, turn, &device, Barred { person: *person, peer })?;
+/// Of our devices that were said to be gone, those that the list names are not; and those that nobody here has ever met take no place.
+fn forget_gone(state: &mut State, turn: &mut Turn<'_>) {
+    let device_of = |row: &crate::rows::Sibling| row.said.as_ref().and_then(|said| Some(said.device.body()?.device));
+    let is_over = |device: &DeviceId| !state.devices.contains_key(device) || !people::is_unlisted(state, &state.own.person(), device);
+    let gone = state.siblings.values().filter(|row| row.gone.is_some());
+    let over: Vec<PeerId> = gone.filter(|row| device_of(row).as_ref().is_some_and(is_over)).map(|row| row.peer).collect();
+    for peer in over {
+        state.delete_sibling(turn, &peer);
     }
-    Ok(())
+}
+
+/// The friendships with devices of a person that their list does not name end. One that stands alone for a friend stays in its row, refused.
+fn shut_out(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> Result<(), TurnFailed> {
+    let is_out = |row: &&crate::rows::Device| peer_id(&row.chain.root) == *person && people::is_shut_out(state, &row.device);
+    let out: Vec<PeerId> = state.devices.values().filter(is_out).map(|row| row.peer).collect();
+    out.iter().try_for_each(|peer| removal::shut(state, turn, peer))
 }
 
 #[cfg(test)]

@@ -8,11 +8,6 @@ use crate::wire::{Capabilities, RoomPayload};
 use symbolon_presence::device_list::DeviceList;
 use symbolon_presence::id::{DeviceId, PeerId};
 
-/// Whether a device may be its person's: no list says otherwise.
-pub(super) fn may_be(state: &State, person: &PeerId, device: &DeviceId) -> bool {
-    state.listed.get(person).is_none_or(|row| row.devices.contains(device))
-}
-
 /// Whether a list names a device: nobody but a newer list takes it away.
 pub(super) fn names(state: &State, person: &PeerId, device: &DeviceId) -> bool {
     state.listed.get(person).is_some_and(|row| row.devices.contains(device))
@@ -28,9 +23,9 @@ pub(super) fn own_list(state: &State) -> Option<DeviceList> {
     state.listed.get(&state.own.person()).map(|row| row.list.clone())
 }
 
-/// Whether our own list stands: a new device needs the words then.
+/// Whether our own list stands, or stood when the backup was made from which this device was restored: a new device needs the words then.
 pub(super) fn needs_words(state: &State) -> bool {
-    own_number(state).is_some()
+    own_number(state).or(state.own.listed_before).is_some()
 }
 
 /// Shows a friend's device, or another one of ours, our list, if it has not seen it in their present room. False when there is no place

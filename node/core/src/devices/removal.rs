@@ -19,7 +19,7 @@ use crate::turn::{DropReason, Failed, Rejected, Turn, TurnFailed};
 use crate::wire::{Capabilities, Gone, OwnSaid, PersonSaid, PersonStanding, RoomPayload};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId};
-use symbolon_presence::identity::{Chain, Device, alias_id};
+use symbolon_presence::identity::{Chain, Device, alias_id, peer_id};
 use symbolon_presence::time::{SECOND, Timestamp};
 
 /// Removes another device of ours.
@@ -110,7 +110,7 @@ pub(super) fn close(state: &mut State, turn: &mut Turn<'_>, told: &BTreeSet<Peer
         end(state, turn, &peer)?;
         for device in people::devices_of(state, &peer) {
             let person = state.own.person();
-            state.bar_device(turn, &device, Barred { person, peer });
+            state.bar_device(turn, &device, Barred { person, peer, is_said: Some(true) });
         }
     }
     Ok(())
@@ -135,7 +135,7 @@ const TELL_PATIENCE: u64 = 30 * SECOND;
 /// A device is refused from now on; its person is not. A device id is a hash over the person's root and the device's keys: so
 /// nobody is refused because somebody else has certified their keys.
 pub(super) fn bar(state: &mut State, turn: &mut Turn<'_>, device: &Device) {
-    state.bar_device(turn, &device.device, Barred { person: device.person, peer: device.peer });
+    state.bar_device(turn, &device.device, Barred { person: device.person, peer: device.peer, is_said: None });
 }
 
 /// Ends the friendship with a device. Of a person, another device stands from then on.
@@ -175,11 +175,11 @@ pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Resu
 
 /// A device of a person is a friend: one that was shut out while it was their only one gives its place up.
 pub(super) fn end_barred(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> Result<(), TurnFailed> {
-    if !state.barred.values().any(|barred| barred.person == *person) {
+    if !state.barred.values().any(|barred| barred.person == *person) && !state.listed.contains_key(person) {
         return Ok(());
     }
     let is_out = |friend: &&Friend| {
-        let is_barred = friend.devices.iter().all(|device| state.barred.contains_key(device));
+        let is_barred = friend.devices.iter().all(|device| people::is_shut_out(state, device));
         friend.person() == *person && friend.state != FriendState::Ended && !friend.devices.is_empty() && is_barred
     };
     let out: Vec<PeerId> = state.friends.values().filter(is_out).map(|friend| friend.peer).collect();
@@ -201,7 +201,8 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         return Err(DropReason::Forged.into());
     }
     if device.person != state.own.person() {
-        return Ok(shut(state, turn, &device.device, Barred { person: device.person, peer: device.peer })?);
+        state.bar_device(turn, &device.device, Barred { person: device.person, peer: device.peer, is_said: Some(true) });
+        return Ok(shut(state, turn, &device.peer)?);
     }
     if device.device == state.own.identity.device {
         removed_here(state, turn);
@@ -220,12 +221,11 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
 
 /// A device of a friend's is refused from now on. One that stands alone for its person stays in its row: nothing of it is taken, and the next
 /// device follows it.
-pub(super) fn shut(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, of: Barred) -> Result<(), TurnFailed> {
-    state.bar_device(turn, device, of);
-    let stands = |row: &PeerId| *row != of.peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
-    let head = persons::head(state, &of.peer);
+pub(super) fn shut(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
+    let stands = |row: &PeerId| row != peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
+    let head = persons::head(state, peer);
     let has_heir = persons::rows_of(state, &head).iter().any(stands);
-    if has_heir { end(state, turn, &of.peer) } else { Ok(()) }
+    if has_heir { end(state, turn, peer) } else { Ok(()) }
 }
 
 /// This device is its person's no more.
@@ -242,7 +242,8 @@ pub(super) fn removed_here(state: &mut State, turn: &mut Turn<'_>) {
 fn is_removed(state: &State, chain: &Chain) -> bool {
     let Some(cert) = chain.body() else { return true };
     let peer = alias_id(&chain.root, &cert.device);
-    state.barred.contains_key(&cert.device) || state.is_gone_sibling(&peer)
+    let is_unlisted = people::is_unlisted(state, &peer_id(&chain.root), &cert.device);
+    state.barred.contains_key(&cert.device) || is_unlisted || state.is_gone_sibling(&peer)
 }
 
 /// Whether one more device has a place, those that are gone counted.

@@ -84,10 +84,10 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, head: BackupH
     for address in head.lookups {
         lookup_servers::add(state, turn, address)?;
     }
-    match head.list {
-        Some(list) => keeping::keep_restored(state, turn, entropy, &root, &list),
-        None => Ok(()),
+    if let Some(list) = head.list {
+        keeping::was_listed(state, turn, &root, &list);
     }
+    Ok(())
 }
 
 /// A device that was a friend: how it is written to, and where it is found.

@@ -2,7 +2,7 @@
 //!
 //! The person is a friend, and both devices have signed: so they are taken without a question to our user.
 
-use super::{keeping, listed};
+use super::keeping;
 use crate::friendships;
 use crate::limits::{DEVICE_ASK_PAUSE, DEVICES_MAX};
 use crate::people::{self, persons, requests};
@@ -25,18 +25,19 @@ pub(crate) fn returned(state: &mut State, turn: &mut Turn<'_>, from: &Device, st
     if !befriend.is_bounded() || from.peer == state.own.peer || !(is_ours || rows.iter().any(|row| is_friend(&row))) {
         return Err(DropReason::Unexpected.into());
     }
-    if state.is_gone_sibling(&from.peer) {
-        return Err(DropReason::Forged.into());
-    }
     let is_new = !state.friends.contains_key(&from.peer);
     let contact = friendships::read_contact(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
     if contact.signer.device != from.device {
         return Err(DropReason::Forged.into());
     }
+    // First: it outranks what other devices have said of this one.
+    listed_by(state, turn, from, &befriend)?;
+    if state.is_gone_sibling(&from.peer) {
+        return Err(DropReason::Forged.into());
+    }
     if people::is_blocked(state, &from.peer, &contact.chain) {
         return Err(DropReason::Blocked.into());
     }
-    listed_by(state, turn, from, &befriend)?;
     accept(state, turn, from, befriend)?;
     if is_new && !is_ours {
         state.rates.warn(turn, Warning::FriendDevice);
@@ -52,10 +53,10 @@ pub(crate) fn asked_by_sibling(state: &mut State, turn: &mut Turn<'_>, from: &De
     if signer.person != from.person || signer.peer == from.peer {
         return Err(DropReason::Forged.into());
     }
+    listed_by(state, turn, &signer, &befriend)?;
     if state.is_gone_sibling(&signer.peer) {
         return Err(DropReason::Forged.into());
     }
-    listed_by(state, turn, &signer, &befriend)?;
     accept(state, turn, &signer, befriend)
 }
 
@@ -64,7 +65,7 @@ pub(super) fn listed_by(state: &mut State, turn: &mut Turn<'_>, device: &Device,
     if let Some(list) = &befriend.list {
         keeping::heard(state, turn, device, list)?;
     }
-    if listed::may_be(state, &device.person, &device.device) { Ok(()) } else { Err(DropReason::Forged.into()) }
+    if people::is_unlisted(state, &device.person, &device.device) { Err(DropReason::Forged.into()) } else { Ok(()) }
 }
 
 /// Says yes to a device whose person is a friend.

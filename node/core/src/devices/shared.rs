@@ -9,7 +9,7 @@
 use super::speak::{is_ready, page_from, say};
 use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::limits::{DEVICES_MAX, MARKS_SAID, ROOMS_MAX, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
+use crate::limits::{DEVICES_MAX, MARKS_SAID, ROOMS_ELSEWHERE_MAX, ROOMS_MAX, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::rows::{Friend, Group, GroupStanding, Message, RoomNote, RoomsTaken, SetBy, message_key, split_key};
 use crate::seam::Event;
 use crate::state::State;
@@ -265,8 +265,10 @@ pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, said:
     if is_friend_s || state.friends.values().any(|friend| friend.conversation == room || friend.room == room) {
         return;
     }
+    let elsewhere_count = || state.groups.rooms.values().filter(|group| group.elsewhere.is_some()).count();
     let mut has_changed = match state.groups.rooms.get(&room) {
-        None if state.groups.rooms.len() >= ROOMS_MAX => return,
+        // A device that was stolen may name as many as it likes: rooms that this device is in, or makes, keep their places.
+        None if state.groups.rooms.len() >= ROOMS_MAX || elsewhere_count() >= ROOMS_ELSEWHERE_MAX => return,
         None => {
             let group = elsewhere(turn, said, from);
             state.save_group(turn, group);

@@ -20,7 +20,7 @@ pub(crate) fn shut_out(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, de
         return Err(CommandError::OnlyDevice.into());
     }
     let chain = state.devices.get(device).map(|row| row.chain.clone()).ok_or(CommandError::NotFound)?;
-    state.bar_device(turn, device, Barred { person: persons::person_of(state, &peer), peer });
+    state.bar_device(turn, device, Barred { person: persons::person_of(state, &peer), peer, is_said: None });
     removal::end(state, turn, &peer)?;
     Ok(say(state, turn, &chain)?)
 }

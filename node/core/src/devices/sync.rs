@@ -10,7 +10,7 @@ use super::{listed, persons as stands, removal};
 use crate::command::MessageState;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
-use crate::people::persons;
+use crate::people::{self, persons};
 use crate::rows::{Friend, Message, Sibling, message_key};
 use crate::seam::Event;
 use crate::state::State;
@@ -83,6 +83,10 @@ impl Devices {
             return removal::end_barred(state, turn, &person);
         }
         let peer = friend.peer;
+        if people::is_shut_out(state, device) {
+            // Asked before it was.
+            return removal::end(state, turn, &peer);
+        }
         // Our others may ask for it, too.
         self.changed.insert(state.own.person());
         if state.siblings.contains_key(&peer) {

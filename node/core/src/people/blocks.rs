@@ -15,8 +15,23 @@ use symbolon_presence::time::Timestamp;
 /// Whether a person is blocked, by Peer ID or by any key of a certificate.
 pub(crate) fn is_blocked(state: &State, peer: &PeerId, chain: &Chain) -> bool {
     let is_in = |peer: &PeerId| state.blocked.contains(peer.as_bytes().as_slice());
-    let is_barred = chain.body().is_some_and(|cert| state.barred.contains_key(&cert.device));
-    is_in(peer) || is_in(&peer_id(&chain.root)) || is_barred || keys_of(chain).iter().any(|key| state.blocked.contains(key))
+    let person = peer_id(&chain.root);
+    let is_refused = |device: &DeviceId| state.barred.contains_key(device) || is_unlisted(state, &person, device);
+    let is_barred = chain.body().is_some_and(|cert| is_refused(&cert.device));
+    is_in(peer) || is_in(&person) || is_barred || keys_of(chain).iter().any(|key| state.blocked.contains(key))
+}
+
+/// Whether a person's device list says that a device is none of theirs.
+pub(crate) fn is_unlisted(state: &State, person: &PeerId, device: &DeviceId) -> bool {
+    state.listed.get(person).is_some_and(|row| !row.devices.contains(device))
+}
+
+/// Whether a device is of a person who stays, and is refused for itself: it was shut out, or their device list does not name it. One of our
+/// own that is gone is still to hear so.
+pub(crate) fn is_shut_out(state: &State, device: &DeviceId) -> bool {
+    let is_unlisted =
+        |row: &crate::rows::Device| is_unlisted(state, &peer_id(&row.chain.root), device) && !state.is_gone_sibling(&row.peer);
+    state.barred.contains_key(device) || state.devices.get(device).is_some_and(is_unlisted)
 }
 
 /// The newest Offer of somebody blocked, of those that would have waited here.
@@ -44,10 +59,10 @@ pub(crate) fn note_offer(state: &State, turn: &mut Turn<'_>, peer: &PeerId, newe
     }
 }
 
-/// Whether nothing is taken from a device and nothing sent to it: its person is blocked.
+/// Whether nothing is taken from a device and nothing sent to it: its person is blocked, or it is refused for itself.
 pub(crate) fn is_device_blocked(state: &State, device: &DeviceId) -> bool {
     let keys = |row: &crate::rows::Device| [*row.peer.as_bytes(), *row.chain.root.as_bytes()];
-    state.barred.contains_key(device)
+    is_shut_out(state, device)
         || state.devices.get(device).is_some_and(|row| keys(row).iter().any(|key| state.blocked.contains(key.as_slice())))
 }
 
@@ -60,7 +75,9 @@ pub(crate) fn is_refused(state: &State, device: &DeviceId) -> bool {
 /// or of one that was shut out.
 pub(crate) fn is_out(state: &State, peer: &PeerId) -> bool {
     let is_barred = || state.barred.values().any(|barred| barred.peer == *peer);
-    state.blocked.contains(peer.as_bytes().as_slice()) || state.is_gone_sibling(peer) || is_barred()
+    // As far as the device is known: of others no list says by which Peer ID they go.
+    let is_unlisted = || !state.listed.is_empty() && state.devices.values().any(|row| row.peer == *peer && is_shut_out(state, &row.device));
+    state.blocked.contains(peer.as_bytes().as_slice()) || state.is_gone_sibling(peer) || is_barred() || is_unlisted()
 }
 
 /// Whether our user wants nothing of a person: they are blocked, or a friendship with them has ended. It is never our user
@@ -107,7 +124,7 @@ mod tests {
         in_turn(|state, turn| {
             let ben = Person::new(state, turn, 2);
             let (device, peer, chain) = (ben.device.device, ben.device.peer, ben.identity.chain.clone());
-            let of = Barred { person: peer, peer };
+            let of = Barred { person: peer, peer, is_said: None };
             assert!(!is_device_blocked(state, &device) && !is_blocked(state, &peer, &chain) && !is_out(state, &peer));
             assert!(state.bar_device(turn, &device, of));
             for n in 1..BARRED_OF_PERSON {

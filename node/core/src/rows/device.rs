@@ -126,6 +126,9 @@ pub(crate) struct Barred {
     /// The Peer ID that it goes by.
     #[n(1)]
     pub peer: PeerId,
+    /// A device of that person has said so, and not our user: their device list outranks it.
+    #[n(2)]
+    pub is_said: Option<bool>,
 }
 
 /// What a device was shown of this build.

@@ -22,6 +22,13 @@ impl State {
         }
     }
 
+    /// Forgets a device of ours that is gone.
+    pub fn delete_sibling(&mut self, turn: &mut Turn<'_>, peer: &PeerId) {
+        if self.siblings.remove(peer).is_some() {
+            turn.delete(Table::Sibling, peer.as_bytes());
+        }
+    }
+
     /// Saves which devices a person has. There are no more of these rows than people of whom a row of a friend is there.
     pub fn save_listed(&mut self, turn: &mut Turn<'_>, row: Listed) {
         turn.put(Table::Listed, row.person.as_bytes(), &row);

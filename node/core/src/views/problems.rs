@@ -87,10 +87,21 @@ pub(super) fn of_node(state: &State, presence: &Presence, relays: &[RelayView]) 
     if presence.publisher.is_header_full() {
         problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
+    problems.extend(of_list(state));
     problems.extend(of_certificate(state));
     problems.extend(state.clock.problem());
     problems.extend(relays.iter().filter_map(|relay| relay.state.problem(&relay.relay)));
     problems
+}
+
+/// A restored device stands in no device list until its user makes one.
+fn of_list(state: &State) -> Option<String> {
+    let own = &state.own;
+    let is_open = own.listed_before.is_some() && !state.listed.contains_key(&own.person()) && own.gone.is_none();
+    is_open.then(|| {
+        "You have said by your words which devices are yours, and this one came later: friends do not take it yet. Say it once more, here: `symbolon device keep`, with those that you still have."
+            .to_owned()
+    })
 }
 
 /// A further device cannot renew its certificate: the first one does, at half of its time.

@@ -1,12 +1,15 @@
 #![allow(clippy::unwrap_used)]
 
-use super::super::listed::{may_be, names, needs_words, own_number};
+use super::super::hear::hear;
+use super::super::listed::{names, needs_words, own_number};
 use super::super::returned::listed_by;
 use super::*;
 use crate::fixture::{NOW, Person, in_turn};
 use crate::friendships::{VerifiedBundle, adopt_bundle, own_bundle};
+use crate::limits::{BARRED_OF_PERSON, SIBLINGS_KEPT_MAX};
+use crate::rows::{Barred, Sibling};
 use crate::seam::Event;
-use crate::wire::Befriend;
+use crate::wire::{Befriend, OwnSaid};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::time::{DAY, EARLIEST};
 
@@ -42,10 +45,11 @@ fn of_a_friend_with_a_device_list_all_other_devices_are_refused_and_the_root_key
         let gone = Gone::sign(&ben.identity, &further(&ben, turn, 60).0.chain);
         assert!(removal::gone(state, turn, &ben.device, &gone).is_ok(), "without a list the root key decides");
         heard(state, turn, &ben.device, &list(&ben, 7, &[laptop.device])).unwrap();
-        assert!(state.barred.contains_key(&ben.device.device), "the first device, with the root key, is out");
+        assert!(people::is_device_blocked(state, &ben.device.device), "the first device, with the root key, is out");
         assert!(turn.out.events.contains(&Event::Warning(Warning::FriendListed)));
         let (other, thief) = further(&ben, turn, 70);
-        assert!(may_be(state, &thief.person, &laptop.device) && !may_be(state, &thief.person, &thief.device));
+        assert!(!people::is_blocked(state, &laptop.peer, &again(&ben, &laptop)));
+        assert!(people::is_blocked(state, &thief.peer, &other.chain), "also its Offers and answers");
         // Whatever device of the person says it: here one that the list names.
         let gone = Gone::sign(&Identity { root: ben.identity.root.clone(), ..other }, &again(&ben, &laptop));
         assert!(is_forged(&removal::gone(state, turn, &thief, &gone)));
@@ -75,9 +79,11 @@ fn a_list_that_is_older_forged_or_another_person_s_changes_nothing() {
         assert!(is_forged(&heard(state, turn, &cem.device, &list(&ben, 9, &[laptop.device]))), "shown by somebody else");
         let by_other_words = DeviceList::sign(cem.identity.entropy.as_ref().unwrap(), &ben.identity.chain.root, 10, vec![laptop.device]);
         assert!(is_forged(&heard(state, turn, &ben.device, &by_other_words.unwrap())));
-        assert!(state.barred.is_empty() && both.iter().all(|device| names(state, &ben.device.person, device)));
+        assert!(
+            !people::is_device_blocked(state, &ben.device.device) && both.iter().all(|device| names(state, &ben.device.person, device))
+        );
         heard(state, turn, &ben.device, &list(&ben, 8, &[laptop.device])).unwrap();
-        assert!(state.barred.contains_key(&ben.device.device), "and a newer one does");
+        assert!(people::is_device_blocked(state, &ben.device.device), "and a newer one does");
     });
 }
 
@@ -124,4 +130,66 @@ fn by_other_words_no_device_is_kept() {
         assert!(keep(state, turn, &words, &[]).is_ok() && own_number(state) > before);
         assert!(matches!(super::super::pair(state, turn, None), Err(Failed::Command(CommandError::DevicesKept))));
     });
+}
+
+#[test]
+fn what_a_thief_has_said_of_devices_before_the_list_counts_no_more_and_leaves_no_place_full() {
+    in_turn(|state, turn| {
+        let ben = friend(state, turn, 2);
+        let (_, restored) = further(&ben, turn, 50);
+        // As many as there may be, all made up, and the one that was restored among them.
+        for serial in 0..BARRED_OF_PERSON as u64 - 1 {
+            let made_up = further(&ben, turn, 100 + serial).0;
+            assert!(removal::gone(state, turn, &ben.device, &Gone::sign(&ben.identity, &made_up.chain)).is_ok());
+        }
+        assert!(removal::gone(state, turn, &ben.device, &Gone::sign(&ben.identity, &again(&ben, &restored))).is_ok());
+        assert_eq!(state.barred.len(), BARRED_OF_PERSON);
+        let tablet = further(&ben, turn, 51).1;
+        assert!(!state.bar_device(turn, &tablet.device, Barred { person: tablet.person, peer: tablet.peer, is_said: None }));
+        heard(state, turn, &restored, &list(&ben, 7, &[restored.device])).unwrap();
+        assert!(state.barred.is_empty(), "the list says more than all of them");
+        assert!(people::is_device_blocked(state, &ben.device.device) && people::is_out(state, &ben.device.peer), "the thief's");
+        assert!(!people::is_blocked(state, &restored.peer, &again(&ben, &restored)));
+        // What our user has shut out stays so.
+        state.bar_device(turn, &tablet.device, Barred { person: tablet.person, peer: tablet.peer, is_said: None });
+        heard(state, turn, &restored, &list(&ben, 8, &[restored.device, tablet.device])).unwrap();
+        assert!(people::is_device_blocked(state, &tablet.device));
+    });
+}
+
+#[test]
+fn of_our_own_devices_who_is_in_no_list_is_heard_in_nothing_and_who_was_made_up_takes_no_place() {
+    in_turn(|state, turn| {
+        let words = state.own.identity.entropy.clone().unwrap();
+        let thief = own_device(state, turn, 50);
+        let said = || OwnSaid::Label("Mine".into());
+        assert!(matches!(hear(state, turn, &thief.1, said()), Err(Rejected::Drop(DropReason::Forged))), "it has no place among ours");
+        for serial in 0..SIBLINGS_KEPT_MAX as u64 {
+            let made_up = own_device(state, turn, 100 + serial).0;
+            let said = Gone::sign(&state.own.identity, &made_up.chain);
+            assert!(removal::gone(state, turn, &thief.1, &said).is_ok());
+        }
+        assert!(!removal::has_place(state));
+        let place = |peer| Sibling { peer, label: None, since: turn.stamp, taken: 0, gone: None, said: None, rooms: None };
+        let row = place(thief.1.peer);
+        state.save_sibling(turn, row);
+        assert!(hear(state, turn, &thief.1, said()).is_ok());
+        keep(state, turn, &words, &[]).unwrap();
+        assert!(
+            removal::has_place(state) && state.siblings.keys().eq([&thief.1.peer]),
+            "who was met here is still to hear that it is gone"
+        );
+        assert!(matches!(hear(state, turn, &thief.1, said()), Err(Rejected::Drop(DropReason::Forged))));
+        assert!(people::is_blocked(state, &thief.1.peer, &thief.0.chain), "nor does a friendship with it begin that was under way");
+        assert!(state.own.backup_key.is_some(), "from here on backups are made here");
+    });
+}
+
+/// A device that our root key has certified.
+fn own_device(state: &State, turn: &mut Turn<'_>, serial: u64) -> (Identity, Device) {
+    let mut me = Identity::generate(turn.rng, EARLIEST, NOW.since(EARLIEST) + DAY);
+    let keys = (me.signing.public(), me.dh.public().bytes());
+    let chain = state.own.identity.certify_further(keys, serial, EARLIEST, NOW.after(DAY)).unwrap();
+    assert!(me.become_further(&chain, state.own.identity.second_root, NOW));
+    (me, chain.verify(NOW).unwrap())
 }
