@@ -6,6 +6,8 @@
 
 #[path = "recovery/both.rs"]
 mod both;
+#[path = "recovery/rooms.rs"]
+mod rooms;
 #[path = "recovery/words.rs"]
 mod words;
 
@@ -296,6 +298,8 @@ fn the_words_are_shown_until_they_are_confirmed_and_backups_open_with_them_ever_
     assert_eq!(sim.command(ANA, Command::Phrase).err(), Some(CommandError::PhraseGone));
     let parts = backup(&mut sim, ANA, &entropy);
     assert!(matches!((parts.first(), parts.last()), (Some(BackupPart::Head(_)), Some(BackupPart::End))));
+    let are_of_rooms = parts.iter().any(|part| matches!(part, BackupPart::Rooms(_) | BackupPart::RoomTexts(_)));
+    assert!(!are_of_rooms, "who is in no room has a file that older builds read");
     // In a folder with a life of its own, and under other words, nothing happens.
     for part in &parts {
         let used = sim.command(BEN, Command::Restore { entropy: entropy.clone(), part: codec::encode(part) });

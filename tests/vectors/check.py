@@ -114,7 +114,7 @@ CHECKS = {
     "device list": device_list,
     "certificate of a restored device": further_certificate,
     "recovery phrase": recovery,
-    **{f"part of a backup: {part}": backup_part for part in ("head", "persons", "ways", "texts", "end")},
+    **{f"part of a backup: {part}": backup_part for part in ("head", "persons", "ways", "texts", "rooms", "room_texts", "end")},
     "knock secret": knock_secret,
     "card": card,
     "card body": card_body,

@@ -85,7 +85,7 @@ def returned(i, out):
 
 
 def backup_file(i):
-    kinds = ("head", "persons", "ways", "texts", "end")
+    kinds = ("head", "persons", "ways", "texts", "rooms", "room_texts", "end")
     assert i["parts"] == [book(f"part of a backup: {kind}", "out", "sealed") for kind in kinds]
     file = b"symbolon backup 1\n" + i["id"] + b"".join(four(len(part)) + part for part in i["parts"])
     return {"length": len(file), "file": file}
@@ -150,6 +150,8 @@ def backup_part(i):
         assert sorted(content[0]) == list(range(6)) and [claim for _, claim in content[0][4]] == ["stand-in", None]
     if kind in (1, 3):
         assert listed(64, lambda entry: is_map(entry, PERSON if kind == 1 else TEXT))(content[0])
+    if kind in (5, 6):
+        assert listed(64, lambda entry: is_map(entry, ROOM if kind == 5 else ROOM_TEXT))(content[0])
     if kind == 2:
         assert [sorted(ways) for ways in content[0]] == [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]] and len(content[0][1][5][1]) == 4354
     return {"sealed": sealed_at_random(i["key"], i["nonce"], "seal backup", place, i["part"])}

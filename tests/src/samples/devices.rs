@@ -146,6 +146,31 @@ pub fn person() -> PersonSaid {
     }
 }
 
+/// A shared room, as one device says it.
+pub fn room() -> RoomSaid {
+    RoomSaid {
+        room: RoomId([0x72; 32]),
+        version: 2,
+        by: PeerId([0x92; 32]),
+        is_muted: true,
+        is_archived: false,
+        name: "Crew".to_owned(),
+        is: RoomIs::In,
+    }
+}
+
+/// A text in it.
+pub fn text_in_room() -> RoomTextSaid {
+    RoomTextSaid {
+        room: RoomId([0x72; 32]),
+        id: MessageId([0x6b; 16]),
+        at: NOW,
+        from: PeerId([0x91; 32]),
+        state: MessageState::Read,
+        text: "to all on board".to_owned(),
+    }
+}
+
 /// One of each kind that own devices say to each other, and what it is called.
 pub fn said() -> [(&'static str, OwnSaid); 13] {
     let text = TextSaid {
@@ -156,23 +181,7 @@ pub fn said() -> [(&'static str, OwnSaid); 13] {
         state: MessageState::Delivered,
         text: "from the boat".to_owned(),
     };
-    let room = RoomSaid {
-        room: RoomId([0x72; 32]),
-        version: 2,
-        by: PeerId([0x92; 32]),
-        is_muted: true,
-        is_archived: false,
-        name: "Crew".to_owned(),
-        is: RoomIs::In,
-    };
-    let in_room = RoomTextSaid {
-        room: RoomId([0x72; 32]),
-        id: MessageId([0x6b; 16]),
-        at: NOW,
-        from: PeerId([0x91; 32]),
-        state: MessageState::Read,
-        text: "to all on board".to_owned(),
-    };
+    let (room, in_room) = (room(), text_in_room());
     [
         ("own_persons", OwnSaid::Persons(vec![person()])),
         ("own_texts", OwnSaid::Texts(vec![text])),

@@ -44,7 +44,7 @@ fn server() -> Address {
 }
 
 /// One part of each kind, and what it is called.
-pub fn parts() -> [(&'static str, BackupPart); 5] {
+pub fn parts() -> [(&'static str, BackupPart); 7] {
     let person = ben().identity.person();
     let relays = vec![("symbolon-relay:stand-in".to_owned(), Some("stand-in".to_owned())), ("symbolon-relay:another".to_owned(), None)];
     let head = BackupHead { made: NOW, person, serial: 9, name: "Ben".to_owned(), relays, lookups: vec![server()], list: None };
@@ -61,6 +61,8 @@ pub fn parts() -> [(&'static str, BackupPart); 5] {
         ("persons", BackupPart::Persons(vec![devices::person()])),
         ("ways", BackupPart::Ways(ways())),
         ("texts", BackupPart::Texts(vec![text])),
+        ("rooms", BackupPart::Rooms(vec![devices::room()])),
+        ("room_texts", BackupPart::RoomTexts(vec![devices::text_in_room()])),
         ("end", BackupPart::End),
     ]
 }

@@ -257,4 +257,7 @@ fn s0_31_s0_32_a_device_that_is_paired_later_has_a_rooms_history_once_and_what_i
     let mine: Vec<&Value> =
         there.iter().filter(|message| message["mine"] == true && message["line"] == false).map(|message| &message["text"]).collect();
     assert_eq!(mine.len(), 2, "what the person has written, whichever device has sent it: {mine:?}");
+    // S4-33: nobody wished that friends hear of the new device, and so Ben's user has heard nothing.
+    let said = b.json(&["read", "Ana", "--peek"]).unwrap();
+    assert!(said.is_empty() && friends(&b).len() == 1, "{said:?}");
 }

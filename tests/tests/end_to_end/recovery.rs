@@ -49,6 +49,10 @@ fn r13_a_person_whose_disk_died_goes_on_by_words_and_backup_and_a_friend_notices
     within(SOON, "they are friends", || Ok((a.json(&["friends"])?.first().is_some_and(|view| view["mutual"] == true)).then_some(())))
         .unwrap();
     a.json(&["send", "Ben", "before", "--wait", "delivered"]).unwrap();
+    b.json(&["room", "create", "Crew"]).unwrap();
+    b.json(&["room", "add", "Crew", "Andi"]).unwrap();
+    b.json(&["send", "Crew", "to the crew"]).unwrap();
+    wait_for_text(&a, "to the crew");
 
     let words = a.json(&["id", "phrase"]).unwrap()[0]["phrase"].as_str().unwrap().to_owned();
     assert_eq!(words.split(' ').count(), 24);
@@ -79,6 +83,8 @@ fn r13_a_person_whose_disk_died_goes_on_by_words_and_backup_and_a_friend_notices
     assert_eq!(a.ready["id"], id["id"]);
     within(SOON, "the friend's device answers", || Ok((a.json(&["friends"])?[0]["mutual"] == true).then_some(()))).unwrap();
     wait_for_text(&a, "before");
+    wait_for_text(&a, "to the crew");
+    assert_eq!(a.json(&["room", "list", "--all"]).unwrap()[0]["standing"], "left", "it is read, and nobody is in it by a backup");
     wait_for_text(&a, "while your disk was dead");
     a.json(&["send", "Ben", "I am back", "--wait", "delivered"]).unwrap();
     b.json(&["send", "Andi", "good to see you", "--wait", "delivered"]).unwrap();

@@ -36,4 +36,10 @@ pub enum BackupPlace {
     /// Nothing more.
     #[n(4)]
     End,
+    /// Shared rooms.
+    #[n(5)]
+    Rooms(#[n(0)] u64),
+    /// Their texts, from an arrival number on.
+    #[n(6)]
+    RoomTexts(#[n(0)] u64),
 }

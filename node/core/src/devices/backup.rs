@@ -1,8 +1,8 @@
 //! Backups: what this device knows, in sealed parts, one for each question.
 
-use super::{listed, persons as stands, sync};
+use super::{listed, persons as stands, shared, sync};
 use crate::command::{BackupCursor, BackupPlace as Place, CommandError};
-use crate::limits::{PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES, WAYS_SAID};
+use crate::limits::{PERSONS_SAID, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES, WAYS_SAID};
 use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::table::Table;
@@ -42,8 +42,19 @@ pub(crate) fn part(state: &State, turn: &mut Turn<'_>, cursor: &BackupCursor) ->
         }
         Place::Texts(from) => {
             let (texts, next) = sync::texts_from(state, turn, None, from, (TEXTS_SAID, TEXTS_SAID_BYTES))?;
-            let next = if next >= state.counters.arrival { Place::End } else { Place::Texts(next) };
+            let behind = if state.groups.rooms.is_empty() { Place::End } else { Place::Rooms(0) };
+            let next = if next >= state.counters.arrival { behind } else { Place::Texts(next) };
             (BackupPart::Texts(texts), Some(next))
+        }
+        Place::Rooms(from) => {
+            let all = shared::page(state, from);
+            let next = if all.len() < ROOMS_SAID { Place::RoomTexts(0) } else { Place::Rooms(behind(from, all.len())) };
+            (BackupPart::Rooms(all.into_iter().flatten().collect()), Some(next))
+        }
+        Place::RoomTexts(from) => {
+            let (texts, next) = shared::texts_from(state, turn, None, from)?;
+            let next = if next >= state.counters.arrival { Place::End } else { Place::RoomTexts(next) };
+            (BackupPart::RoomTexts(texts), Some(next))
         }
         Place::End => (BackupPart::End, None),
     };

@@ -3,7 +3,7 @@
 //! No key is used again: the device has keys of its own, and each friend's device is asked for a friendship with it. Until one
 //! has answered, what is written to that friend waits.
 
-use super::{keeping, persons as stands};
+use super::{keeping, persons as stands, shared};
 use crate::command::{CommandError, Trust};
 use crate::conversations::{self, Copied};
 use crate::delivery::relays;
@@ -46,6 +46,18 @@ pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, 
                 let (is_mine, reached) = (text.mine, text.state);
                 let text = Text { id: text.id, at: text.at, text: text.text };
                 conversations::copy(state, turn, Copied { friend, text, is_mine, state: reached, via })?;
+            }
+            Ok(())
+        }
+        BackupPart::Rooms(rooms) => {
+            let via = state.own.person();
+            rooms.into_iter().for_each(|said| shared::restored(state, turn, &via, said));
+            Ok(())
+        }
+        BackupPart::RoomTexts(texts) => {
+            let via = state.own.person();
+            for text in texts {
+                shared::heard_text(state, turn, via, text)?;
             }
             Ok(())
         }

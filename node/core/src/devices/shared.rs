@@ -184,9 +184,7 @@ impl SharedRooms {
         if up_to >= state.counters.arrival {
             return Ok(());
         }
-        let pick =
-            |turn: &Turn<'_>, room: &RoomId, arrival| Ok(text(state, turn, &peer, room, arrival)?.map(|text| (text.text.len(), text)));
-        let (texts, next) = page_from(state, turn, up_to, (TEXTS_SAID, TEXTS_SAID_BYTES), pick)?;
+        let (texts, next) = texts_from(state, turn, Some(&peer), up_to)?;
         if texts.is_empty() {
             // Nothing of it is for that device.
             state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { round, up_to: next }));
@@ -240,14 +238,26 @@ fn all(state: &State) -> Vec<RoomSaid> {
     state.groups.rooms.keys().filter_map(|room| said_of(state, room)).collect()
 }
 
+/// Those of a backup, from a place among all on.
+pub(super) fn page(state: &State, from: u64) -> Vec<Option<RoomSaid>> {
+    let all = state.groups.rooms.keys().skip(usize::try_from(from).unwrap_or(usize::MAX)).take(ROOMS_SAID);
+    all.map(|room| said_of(state, room)).collect()
+}
+
+/// The texts of rooms from an arrival number on, as many as fit, and the next number. `to` is the device that they are for.
+pub(super) fn texts_from(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, from: u64) -> Result<(Vec<RoomTextSaid>, u64), TurnFailed> {
+    let pick = |turn: &Turn<'_>, room: &RoomId, arrival| Ok(text(state, turn, to, room, arrival)?.map(|text| (text.text.len(), text)));
+    page_from(state, turn, from, (TEXTS_SAID, TEXTS_SAID_BYTES), pick)
+}
+
 /// A text as another device is shown it; none of what is not for it.
-fn text(state: &State, turn: &Turn<'_>, to: &PeerId, room: &RoomId, arrival: u64) -> Result<Option<RoomTextSaid>, TurnFailed> {
+fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, room: &RoomId, arrival: u64) -> Result<Option<RoomTextSaid>, TurnFailed> {
     if !state.groups.rooms.get(room).is_some_and(|group| group.shows(arrival)) {
         return Ok(None);
     }
     let Some(message) = turn.row::<Message>(Table::Message, &message_key(room, arrival))? else { return Ok(None) };
     // It came from there.
-    if message.via.as_ref() == Some(to) || message.line.is_some() {
+    if (message.via.is_some() && message.via.as_ref() == to) || message.line.is_some() {
         return Ok(None);
     }
     let Message { id, from, at, state: reached, text, .. } = message;
@@ -338,6 +348,12 @@ fn known_elsewhere(group: &Group, from: &PeerId, said: &RoomSaid) -> Option<Grou
     let mut next = Group { standing, elsewhere: Some(inside), ..group.clone() };
     next.roster.name.clone_from(name);
     (next != *group).then_some(next)
+}
+
+/// A backup knows of a room. The device that made it is none that could bring us in, so it is a room that was left, whatever it was.
+pub(super) fn restored(state: &mut State, turn: &mut Turn<'_>, via: &PeerId, said: RoomSaid) {
+    let is = if said.is == RoomIs::Removed { RoomIs::Removed } else { RoomIs::Left };
+    heard(state, turn, via, &RoomSaid { is, ..said });
 }
 
 /// Another device has handed on a text of a room.

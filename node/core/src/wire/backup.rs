@@ -5,7 +5,7 @@
 
 use super::bounds::{are_relay_mailboxes, is_name};
 use super::contact::RelayMailbox;
-use super::own::{PersonSaid, TextSaid};
+use super::own::{PersonSaid, RoomSaid, RoomTextSaid, TextSaid};
 use crate::limits::{LOOKUPS_MAX, RELAY_MAILBOXES_MAX, WAYS_SAID};
 use minicbor::{Decode, Encode};
 use symbolon_presence::address::Address;
@@ -46,6 +46,12 @@ pub enum BackupPart {
     /// The last one: nothing was cut off.
     #[n(4)]
     End,
+    /// Shared rooms: a file without any has no such part, and builds that know of none read it.
+    #[n(5)]
+    Rooms(#[n(0)] Vec<RoomSaid>),
+    /// Their texts.
+    #[n(6)]
+    RoomTexts(#[n(0)] Vec<RoomTextSaid>),
 }
 
 /// Who it is of.
@@ -143,6 +149,8 @@ impl BackupPart {
             Self::Persons(persons) => super::own::OwnSaid::Persons(persons.clone()).is_bounded(),
             Self::Ways(ways) => ways.len() <= WAYS_SAID && ways.iter().all(DeviceWays::is_bounded),
             Self::Texts(texts) => super::own::OwnSaid::Texts(texts.clone()).is_bounded(),
+            Self::Rooms(rooms) => super::own::OwnSaid::Rooms(rooms.clone()).is_bounded(),
+            Self::RoomTexts(texts) => super::own::OwnSaid::RoomTexts(texts.clone()).is_bounded(),
             Self::End => true,
         };
         is_bounded.then_some(part)
@@ -197,5 +205,32 @@ mod tests {
             assert!(BackupPart::open(&broken, &key, &id, 4).is_none(), "byte {at}");
         }
         assert!(BackupPart::open(&[], &key, &id, 4).is_none());
+    }
+
+    #[test]
+    fn rooms_and_their_texts_keep_within_their_bounds() {
+        use crate::command::MessageState;
+        use crate::limits::{ROOMS_SAID, TEXTS_SAID};
+        use crate::wire::RoomIs;
+        use symbolon_presence::id::{MessageId, RoomId};
+        let (peer, at) = (PeerId([1; 32]), Timestamp(1));
+        let room = |name: &str| RoomSaid {
+            room: RoomId([2; 32]),
+            version: 0,
+            by: peer,
+            is_muted: false,
+            is_archived: false,
+            name: name.to_owned(),
+            is: RoomIs::Left,
+        };
+        let text =
+            |text: String| RoomTextSaid { room: RoomId([2; 32]), id: MessageId([3; 16]), at, from: peer, state: MessageState::Read, text };
+        let is_read = |part: &BackupPart| BackupPart::decode(&codec::encode(part)).is_some();
+        assert!(is_read(&BackupPart::Rooms(vec![room("Crew"); ROOMS_SAID])));
+        assert!(!is_read(&BackupPart::Rooms(vec![room("Crew"); ROOMS_SAID + 1])), "too many rooms");
+        assert!(!is_read(&BackupPart::Rooms(vec![room("")])) && !is_read(&BackupPart::Rooms(vec![room(&"x".repeat(65))])), "their names");
+        assert!(is_read(&BackupPart::RoomTexts(vec![text("hi".to_owned()); TEXTS_SAID])));
+        assert!(!is_read(&BackupPart::RoomTexts(vec![text("hi".to_owned()); TEXTS_SAID + 1])), "too many texts");
+        assert!(!is_read(&BackupPart::RoomTexts(vec![text("x".repeat(100_000))])), "one that is too long");
     }
 }
