@@ -172,7 +172,7 @@ fn a_room_about_which_its_user_is_asked_is_said_once_they_want_to_be_in_it_and_w
         let mut rooms = SharedRooms::start(state);
         assert!(rooms.said.is_empty() && all(state).is_empty(), "nothing of it is shown");
         let arrival = state.counters.arrival - 1;
-        assert!(super::text(state, turn, &one, &room, arrival).unwrap().is_none());
+        assert!(super::text(state, turn, Some(&one), &room, arrival).unwrap().is_none());
         state.change_group(turn, &room, |group| group.question = None);
         rooms.changed(room);
         let news = rooms.look(state, turn, &[]).unwrap();
