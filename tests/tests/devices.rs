@@ -17,7 +17,7 @@ mod rooms;
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{
-    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RoomStanding, Trust, Who,
+    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RequestStatus, RoomStanding, Trust, Who,
 };
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::id::MessageId;

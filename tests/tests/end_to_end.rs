@@ -23,6 +23,8 @@ mod door;
 mod face;
 #[path = "end_to_end/found.rs"]
 mod found;
+#[path = "end_to_end/four_devices.rs"]
+mod four_devices;
 #[path = "end_to_end/hellos.rs"]
 mod hellos;
 #[path = "end_to_end/hostile_hub.rs"]
@@ -54,6 +56,8 @@ mod refusals;
 mod rekey;
 #[path = "end_to_end/relay.rs"]
 mod relay;
+#[path = "end_to_end/revoked.rs"]
+mod revoked;
 #[path = "end_to_end/rooms.rs"]
 mod rooms;
 #[path = "end_to_end/server.rs"]

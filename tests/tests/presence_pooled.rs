@@ -7,8 +7,10 @@ use symbolon_core::command::{Command, Who};
 use symbolon_core::wire::PresenceBody;
 use symbolon_presence::id::LookupId;
 use symbolon_presence::posted::Item;
-use symbolon_presence::time::{DAY, HOUR, MINUTE};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::eyes::{self, Eyes, assert_unlinkable, opened};
+use symbolon_tests::sim::faults::Strike;
+use symbolon_tests::sim::node::End;
 use symbolon_tests::sim::run::{Ix, Sim};
 
 /// What lies in `ix`'s store about reading `of`.
@@ -122,4 +124,74 @@ fn a74_records_of_running_nodes_share_nothing_by_which_days_or_owners_could_be_t
     }
     assert!(newest.len() >= 24, "{} records of two people over four days", newest.len());
     assert_unlinkable(&newest, sim.now);
+}
+
+/// Andi takes Ben out and dies in one of her turns from there, on one side of its commit. False when there were fewer in five seconds.
+fn dies_in_a_revocation(command: fn(Who) -> Command, after: usize, end: End) -> bool {
+    let mut sim = Sim::of_friends(4, &["Andi", "Ben", "Cleo"]);
+    let (_, link) = sim.add_relay();
+    sim.command(0, Command::RelayAdd { link, claim: None }).unwrap();
+    sim.run_for(5 * MINUTE);
+    let [ben, cleo] = [1, 2].map(|ix| eyes(&sim, ix, 0));
+    let old = newest_body(&ben, &sim, 0);
+    assert!(!old.relay_mailboxes.is_empty(), "Ben knows the relay");
+    let who = Who(sim.nodes[1].peer.to_string());
+    let is_out = |sim: &mut Sim| {
+        let peer = sim.nodes[1].peer;
+        !sim.friends(0).iter().any(|friend| friend.id == peer && friend.mutual && !friend.blocked)
+    };
+
+    let mut before = stored(&sim);
+    sim.strike = Some(Strike { node: 0, after, end });
+    let answer = sim.command(0, command(who.clone()));
+    assert_eq!(answer.is_ok(), after > 0, "what is confirmed is on the disk");
+    let mut seen = before.clone();
+    for _ in 0..5 * 10 {
+        sim.run_for(SECOND / 10);
+        let records = stored(&sim);
+        if records != seen {
+            // Who still reads the newest record reads the old key there, and none that is closed to Ben names a key that he has.
+            let [ben, cleo] = [&ben, &cleo].map(|eyes| eyes::newest_body(eyes, &sim.nodes[0].peer, &records, sim.now));
+            assert_eq!(ben.is_some(), cleo.unwrap().friendship == old.friendship, "turn {after}, {end:?}");
+            seen = records;
+        }
+    }
+    let has_struck = sim.strike.take().is_none();
+    sim.run_for(MINUTE);
+    assert_eq!(is_out(&mut sim), after > 0 || end != End::CrashBefore, "all of it or nothing: turn {after}, {end:?}");
+    if !is_out(&mut sim) {
+        sim.say(1, 0, "a friend as before").unwrap();
+        sim.run_for(MINUTE);
+        assert_eq!(sim.texts(0), ["a friend as before"]);
+        before = stored(&sim);
+        sim.command(0, command(who)).unwrap();
+        sim.run_for(MINUTE);
+    }
+    let said = sim.texts(0).len();
+    let later: BTreeSet<Vec<u8>> = stored(&sim).difference(&before).cloned().collect();
+    let (headers, bodies) = opened(&[ben], &later, sim.now);
+    assert!(headers.is_empty() && bodies.is_empty(), "turn {after}, {end:?}");
+    let (headers, bodies) = opened(&[cleo], &later, sim.now);
+    assert!(!headers.is_empty() && !bodies.is_empty(), "turn {after}, {end:?}: Cleo reads the new ones");
+    // By the relay, while she is away, and directly.
+    sim.stop(0, MINUTE);
+    for round in ["by the relay", "directly"] {
+        sim.say(1, 0, "let me in").unwrap();
+        sim.say(2, 0, round).unwrap();
+        sim.run_for(3 * MINUTE);
+    }
+    sim.say(0, 2, "and back").unwrap();
+    sim.run_for(MINUTE);
+    assert_eq!(sim.texts(0)[said..], ["by the relay", "directly", "and back"], "turn {after}, {end:?}");
+    assert_eq!(sim.texts(2), ["by the relay", "directly", "and back"], "turn {after}, {end:?}");
+    has_struck
+}
+
+#[test]
+fn a31_a_crash_in_any_turn_of_a_revocation_leaves_all_of_it_or_nothing_and_who_is_out_never_gets_in() {
+    let runs: [(fn(Who) -> Command, End); 2] = [(Command::Block, End::CrashAfter), (Command::Unfriend, End::CrashBefore)];
+    for (command, end) in runs {
+        let turns = (0..).take_while(|after| dies_in_a_revocation(command, *after, end)).count();
+        assert!(turns > 20, "{turns} turns were struck");
+    }
 }

@@ -1,5 +1,6 @@
 //! What goes wrong, and how often.
 
+use super::node::End;
 use super::run::{Ix, Sim};
 use symbolon_presence::id::{FrameId, MailboxId};
 use symbolon_presence::identity::{Identity, StoredIdentity};
@@ -38,6 +39,31 @@ impl Faults {
     pub const HOSTILE: Self = Self { flip: 5, replay: 10, ..Self::ROUGH };
     /// A network without faults.
     pub const NONE: Self = Self { latency: 20, loss: 0, duplicate: 0, reorder: 0, cut: 0, crash: 0, flip: 0, replay: 0 };
+}
+
+/// A process that dies in one of its next turns.
+#[derive(Debug, Clone, Copy)]
+pub struct Strike {
+    /// Which node.
+    pub node: Ix,
+    /// How many turns it completes before.
+    pub after: usize,
+    /// On which side of the commit it dies.
+    pub end: End,
+}
+
+impl Strike {
+    /// Counts a turn of a node. How it ends, when it is the one.
+    pub(super) fn count(strike: &mut Option<Self>, node: Ix) -> Option<End> {
+        let struck = strike.as_mut().filter(|strike| strike.node == node)?;
+        match struck.after.checked_sub(1) {
+            Some(left) => {
+                struck.after = left;
+                None
+            }
+            None => strike.take().map(|struck| struck.end),
+        }
+    }
 }
 
 /// How a node treats the receipts that it owes.

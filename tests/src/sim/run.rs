@@ -2,7 +2,7 @@
 
 mod machines;
 
-use super::faults::Manners;
+use super::faults::{Manners, Strike};
 use super::hubs::{AtNodes, SimHub};
 use super::links::Line;
 use super::lookup::Lookup;
@@ -62,6 +62,8 @@ pub struct Sim {
     pub is_fetching: bool,
     /// What goes wrong.
     pub faults: Faults,
+    /// A crash at one place, when asked for; none once it has come.
+    pub strike: Option<Strike>,
     /// Nodes that do not acknowledge as they should.
     pub manners: BTreeMap<Ix, Manners>,
     /// Nodes that cannot reach each other.
@@ -103,6 +105,7 @@ impl Sim {
             at_nodes: AtNodes::default(),
             is_fetching: false,
             faults,
+            strike: None,
             manners: BTreeMap::new(),
             apart: BTreeSet::new(),
             wire: None,
@@ -254,6 +257,7 @@ impl Sim {
             (true, 0) => End::CrashBefore,
             (true, _) => End::CrashAfter,
         };
+        let end = Strike::count(&mut self.strike, ix).unwrap_or(end);
         for input in &inputs {
             self.log(ix, || trace::input(input));
         }

@@ -5,12 +5,16 @@ use super::called::Called;
 use super::server::now;
 use serde_json::Value;
 use std::time::Duration;
+use symbolon_core::command::{MessageState, Trust};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
-use symbolon_core::wire::{AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, PAYLOAD_MAX, RoomPayload, Step};
+use symbolon_core::wire::{
+    AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, OwnSaid, PAYLOAD_MAX, PersonSaid, PersonStanding,
+    RoomPayload, Step, TextSaid,
+};
 use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, kind};
-use symbolon_presence::id::{Digest, EpochId, InviteId, Nonce, PeerId};
+use symbolon_presence::id::{Digest, EpochId, InviteId, MessageId, Nonce, PeerId, RoomId};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::SIGN_OFFER;
@@ -106,7 +110,7 @@ impl Asked {
     }
 
     /// The honest answer: the asker's mailbox signs for it, both are friends, and Ben is heard in their room.
-    fn completes(&mut self, mut ben: Actor, accept: &AcceptBody) {
+    fn completes(&mut self, mut ben: Actor, accept: &AcceptBody) -> (Actor, Bond) {
         assert_eq!((&self.row()["status"], self.andi.json(&["friends"]).unwrap().len()), (&Value::from("pending"), 0));
         let (device, reply, transcript) = (self.offer.device.clone(), self.reply(), self.transcript());
         let envelope = ben.seal(Step::Accept, &device, &reply, transcript, bytes(accept));
@@ -124,6 +128,61 @@ impl Asked {
         assert_eq!(self.link.put(&bond.bundle.devices[0].entry, &text), Outcome::Delivered);
         assert_eq!(self.andi.json(&["read"]).unwrap()[0]["text"], "it is me");
         self.andi.calm().unwrap();
+        (ben, bond)
+    }
+
+    /// A friend speaks as a device of Andi's own: counted as forged, and nothing is changed by it.
+    fn poses_as_own(&mut self, mut ben: Actor, bond: &Bond) {
+        let (own, friend) = (bond.device.peer, ben.peer());
+        let text = self.andi.json(&["read", "--peek"]).unwrap()[0]["message"].as_str().unwrap().parse().unwrap();
+        let person = |person, petname: &str, standing| PersonSaid {
+            person,
+            version: 9,
+            by: friend,
+            petname: petname.into(),
+            trust: Trust::Verified,
+            standing,
+            conversation: RoomId([0; 32]),
+            peers: vec![friend],
+        };
+        let chain = ben.identity.chain.clone();
+        let forged = [
+            OwnSaid::Persons(vec![person(own, "Mallory", PersonStanding::Friend)]),
+            OwnSaid::Persons(vec![person(friend, "Cleo", PersonStanding::Blocked)]),
+            OwnSaid::Texts(vec![TextSaid {
+                person: friend,
+                id: MessageId([1; 16]),
+                at: now(),
+                mine: true,
+                state: MessageState::Delivered,
+                text: "never written".into(),
+            }]),
+            OwnSaid::Read(friend, text),
+            OwnSaid::Label("laptop".into()),
+            OwnSaid::States(vec![(text, MessageState::Failed)]),
+            OwnSaid::Relays(Vec::new()),
+            OwnSaid::Certificate(chain.clone()),
+            OwnSaid::Barred(chain),
+            OwnSaid::RoomReads(vec![text]),
+        ];
+        let seen = |andi: &Node| {
+            (people(andi), ["id", "device list", "relay list"].map(|words| andi.json(&words.split(' ').collect::<Vec<_>>()).unwrap()))
+        };
+        let before = seen(&self.andi);
+        for said in forged {
+            let forged = || self.andi.json(&["status"]).unwrap()[0]["dropped_frames"]["forged"].as_u64().unwrap_or(0);
+            let counted = forged();
+            let sealed = ben.cipher.seal(bond.room, &bytes(&RoomPayload::Own(Box::new(said))), &[]).unwrap();
+            let known = ben.next_known(bond, sealed);
+            let frame = ben.known_frame(bond, &bytes(&known));
+            self.link.say(&frame);
+            within(SOON, "it is counted", || Ok((forged() > counted).then_some(()))).unwrap();
+            assert_eq!(seen(&self.andi), before, "nothing of it is done");
+        }
+        // And that friend is heard as before.
+        let text = ben.say(bond, "only me", now());
+        assert_eq!(self.link.put(&bond.bundle.devices[0].entry, &text), Outcome::Delivered);
+        self.andi.calm().unwrap();
     }
 }
 
@@ -131,7 +190,7 @@ impl Asked {
 type OtherDevices = fn(&mut Vec<BundleDevice>, BundleDevice);
 
 #[test]
-fn a02_s2_18_s2_19_of_all_answers_a_running_node_takes_the_true_one_alone_and_signs_for_it() {
+fn a02_s2_18_s2_19_r6_of_all_answers_a_running_node_takes_the_true_one_alone_and_its_maker_does_not_pose_as_an_own_device() {
     let mut asked = Asked::new();
     let (device, reply, transcript) = (asked.offer.device.clone(), asked.reply(), asked.transcript());
 
@@ -217,7 +276,8 @@ fn a02_s2_18_s2_19_of_all_answers_a_running_node_takes_the_true_one_alone_and_si
         accept.bundle = ben.cipher.seal(room, &bytes(&RoomPayload::Bundle(bundle)), &[]).unwrap().bytes;
         asked.misanswered(transcript, &accept, what);
     }
-    asked.completes(ben, &honest);
+    let (ben, bond) = asked.completes(ben, &honest);
+    asked.poses_as_own(ben, &bond);
 }
 
 /// Somebody who comes before another person in the order of crossed requests, or behind.

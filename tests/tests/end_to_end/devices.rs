@@ -7,21 +7,21 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use symbolon_tests::node::{Node, binary, pending, within};
 
-const TCP: &str = "/ip4/127.0.0.1/tcp/0";
-const SOON: Duration = Duration::from_secs(60);
+pub(super) const TCP: &str = "/ip4/127.0.0.1/tcp/0";
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
-fn person(folder: &Path, name: &str, link: &str) -> Node {
+pub(super) fn person(folder: &Path, name: &str, link: &str) -> Node {
     let node = Node::start(folder, &["--listen", TCP, "--name", name, "--relay", link]).unwrap();
     within(SOON, "the relay keeps the mailbox", || Ok((node.json(&["relay", "list"])?[0]["state"] == "connected").then_some(()))).unwrap();
     node
 }
 
-fn devices(node: &Node) -> Vec<Value> {
+pub(super) fn devices(node: &Node) -> Vec<Value> {
     node.json(&["device", "list"]).unwrap()
 }
 
 /// Waits until all of them show all of these texts.
-fn all_have(nodes: &[&Node], wanted: &[&str]) {
+pub(super) fn all_have(nodes: &[&Node], wanted: &[&str]) {
     within(SOON, "all have all texts", || {
         let mut done = true;
         for node in nodes {
@@ -33,7 +33,7 @@ fn all_have(nodes: &[&Node], wanted: &[&str]) {
     .unwrap();
 }
 
-fn wait_for_friend(node: &Node) {
+pub(super) fn wait_for_friend(node: &Node) {
     within(
         SOON,
         "they are friends",
@@ -50,17 +50,17 @@ fn befriend(a: &Node, b: &Node) {
     wait_for_friend(b);
 }
 
-fn friends(node: &Node) -> Vec<Value> {
+pub(super) fn friends(node: &Node) -> Vec<Value> {
     node.json(&["friends"]).unwrap()
 }
 
-fn pair(first: &Node, further: &Node) {
+pub(super) fn pair(first: &Node, further: &Node) {
     let code = first.json(&["device", "pair"]).unwrap()[0]["code"].as_str().unwrap().to_owned();
     assert_eq!(further.json(&["device", "join", &code]).unwrap().len(), 2);
 }
 
 #[test]
-fn a16_two_devices_of_one_person_that_accept_at_once_make_one_friendship_and_both_are_heard() {
+fn a16_s0_34_two_devices_of_one_person_that_accept_at_once_make_one_friendship_and_until_then_nothing_is_changed() {
     let home = tempfile::tempdir().unwrap();
     let [phone, laptop, ben, host] = ["phone", "laptop", "ben", "host"].map(|name| home.path().join(name));
     let mut relay = Node::start(&host, &["relay", "run", "--open", "--listen", TCP]).unwrap();
@@ -73,12 +73,19 @@ fn a16_two_devices_of_one_person_that_accept_at_once_make_one_friendship_and_bot
         assert_eq!(b.json(&["add", &invite]).unwrap()[0]["status"], "pending");
     }
     let asked = [pending(&a).unwrap(), pending(&l).unwrap()];
+    // As long as nobody has answered, nobody has a friend, and nothing can be said.
+    for node in [&a, &l, &b] {
+        assert!(friends(node).is_empty() && node.json(&["read", "--peek"]).unwrap().is_empty());
+    }
+    assert!(b.run(&["--json", "send", "Ana", "are you there?"]).unwrap().stdout.contains("not_found"));
 
     // Each accepts while nobody else is there, the relay neither.
     for node in [&mut l, &mut b, &mut relay] {
         node.interrupt().unwrap();
     }
-    assert_eq!(a.json(&["accept", &asked[0]]).unwrap()[0]["status"], "accepted");
+    for _ in 0..2 {
+        assert_eq!(a.json(&["accept", &asked[0]]).unwrap()[0]["status"], "accepted");
+    }
     a.interrupt().unwrap();
     l.restart().unwrap();
     assert_eq!(l.json(&["accept", &asked[1]]).unwrap()[0]["status"], "accepted");
@@ -99,6 +106,12 @@ fn a16_two_devices_of_one_person_that_accept_at_once_make_one_friendship_and_bot
     a.json(&["send", "Ben", "from the phone"]).unwrap();
     l.json(&["send", "Ben", "from the laptop"]).unwrap();
     all_have(&[&a, &l, &b], &["to both", "from the phone", "from the laptop"]);
+    // Whatever becomes of it, an answer that is given once more makes no second friendship.
+    for (node, request) in [(&a, &asked[0]), (&l, &asked[1])] {
+        let _ = node.run(&["accept", request]).unwrap();
+    }
+    b.json(&["send", "Ana", "still one"]).unwrap();
+    all_have(&[&a, &l, &b], &["still one"]);
     for node in [&a, &l, &b] {
         assert_eq!(friends(node).len(), 1);
         node.calm().unwrap();
@@ -181,17 +194,33 @@ fn a_device_is_paired_over_a_relay_both_talk_with_a_friend_and_one_is_removed_an
     all_have(&[&a, &l, &b], &["before there were two", "from the laptop", "from the phone", "to both"]);
     assert_eq!(b.json(&["friends"]).unwrap().len(), 1, "one friend, whichever device writes");
 
-    let used = Node::start(&home.path().join("late"), &["--listen", TCP, "--name", "Late", "--relay", link]).unwrap();
-    let refused = used.run(&["device", "join", "not-a-code"]).unwrap();
+    let third = person(&home.path().join("late"), "Late", link);
+    let refused = third.run(&["device", "join", "not-a-code"]).unwrap();
     assert!(refused.stdout.contains("bad_code") || refused.stderr.contains("pairing code"), "{refused:?}");
     assert!(l.run(&["device", "pair"]).unwrap().stderr.contains("first device"));
 
+    // One more is announced on each that is there, and a device that came before it removes it by one command.
+    let events = [&a, &l].map(|node| node.api().unwrap().events().unwrap());
+    let code = a.json(&["device", "pair"]).unwrap()[0]["code"].as_str().unwrap().to_owned();
+    third.json(&["device", "join", &code]).unwrap();
+    for events in &events {
+        let came = || Ok(events.try_iter().any(|(_, event)| event["warning"] == "own_device_came").then_some(()));
+        within(SOON, "a new device is announced", came).unwrap();
+    }
+    let named = || Ok(l.json(&["device", "list"])?.iter().any(|device| device["name"] == "Late").then_some(()));
+    within(SOON, "it says what it is called", named).unwrap_or_else(|late| panic!("{late}: {:?}", devices(&l)));
+    l.json(&["device", "remove", "Late"]).unwrap();
+    for node in [&a, &l] {
+        within(SOON, "it is gone", || Ok((node.json(&["device", "list"])?.len() == 2).then_some(()))).unwrap();
+    }
+
     a.json(&["device", "remove", "Laptop"]).unwrap();
     within(SOON, "it says that it was removed", || {
-        let ran = l.run(&["send", "Ben", "is anybody there?"])?;
+        let ran = l.run(&["device", "rename", "Laptop"])?;
         Ok(ran.stderr.contains("has removed this one").then_some(()))
     })
     .unwrap();
+    assert!(l.run(&["send", "Ben", "is anybody there?"]).unwrap().stderr.contains("has removed this one"));
     assert_eq!(devices(&a).len(), 1);
     b.json(&["send", "Ana", "without the laptop"]).unwrap();
     all_have(&[&a, &b], &["without the laptop"]);
