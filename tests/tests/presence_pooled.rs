@@ -126,8 +126,11 @@ fn a74_records_of_running_nodes_share_nothing_by_which_days_or_owners_could_be_t
     assert_unlinkable(&newest, sim.now);
 }
 
+/// How somebody is taken out.
+type Taking = fn(Who) -> Command;
+
 /// Andi takes Ben out and dies in one of her turns from there, on one side of its commit. False when there were fewer in five seconds.
-fn dies_in_a_revocation(command: fn(Who) -> Command, after: usize, end: End) -> bool {
+fn dies_in_a_revocation(command: Taking, after: usize, end: End) -> bool {
     let mut sim = Sim::of_friends(4, &["Andi", "Ben", "Cleo"]);
     let (_, link) = sim.add_relay();
     sim.command(0, Command::RelayAdd { link, claim: None }).unwrap();
@@ -189,8 +192,7 @@ fn dies_in_a_revocation(command: fn(Who) -> Command, after: usize, end: End) -> 
 
 #[test]
 fn a31_a_crash_in_any_turn_of_a_revocation_leaves_all_of_it_or_nothing_and_who_is_out_never_gets_in() {
-    let runs: [(fn(Who) -> Command, End); 2] = [(Command::Block, End::CrashAfter), (Command::Unfriend, End::CrashBefore)];
-    for (command, end) in runs {
+    for (command, end) in [(Command::Block as Taking, End::CrashAfter), (Command::Unfriend, End::CrashBefore)] {
         let turns = (0..).take_while(|after| dies_in_a_revocation(command, *after, end)).count();
         assert!(turns > 20, "{turns} turns were struck");
     }
