@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -18,7 +19,7 @@ use symbolon_tests::node::{binary, within};
 /// How often somebody looks again, and for how long.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(40));
 /// Commands that only look.
-const LOOKING: [&str; 6] = ["friends", "requests", "read", "relay list", "room list", "room members"];
+const LOOKING: [&str; 7] = ["friends", "requests", "read", "relay list", "room list", "room members", "doctor"];
 /// What is copied from the screen: the word on the page, and what stands before it on the screen. A link stands alone, and so
 /// does the address of a server.
 const COPIED: [(&str, &str); 5] = [
@@ -29,11 +30,12 @@ const COPIED: [(&str, &str); 5] = [
     ("WORDS", "words   "),
 ];
 
-/// A line that somebody types at a machine, and what they see then.
+/// A line that somebody types at a machine, what they type into that command, and what they see then.
 #[derive(Debug, Default, PartialEq)]
 struct Typed {
     at: String,
     line: String,
+    into: String,
     shown: Vec<String>,
 }
 
@@ -43,10 +45,12 @@ fn typed(page: &str) -> Vec<Typed> {
     let mut is_screen = false;
     for line in page.lines() {
         let happens = line.strip_prefix("<!-- happens: ").and_then(|rest| rest.strip_suffix(" -->"));
+        let into = line.strip_prefix("> ").filter(|_| is_screen);
         let prompt = line.split_once("$ ").filter(|(at, _)| !at.is_empty() && at.chars().all(|c| c.is_ascii_lowercase()));
         match (happens, prompt) {
             (Some(what), _) if !is_screen => all.push(Typed { line: what.to_owned(), ..Typed::default() }),
-            (_, Some((at, line))) if is_screen => all.push(Typed { at: at.to_owned(), line: line.to_owned(), shown: Vec::new() }),
+            (_, Some((at, line))) if is_screen => all.push(Typed { at: at.to_owned(), line: line.to_owned(), ..Typed::default() }),
+            _ if into.is_some() => all.last_mut().unwrap().into += into.unwrap_or_default(),
             _ if line.starts_with("```") => is_screen = line == "```console",
             _ if is_screen && !line.trim().is_empty() => all.last_mut().unwrap().shown.push(line.trim().to_owned()),
             _ => {}
@@ -97,10 +101,8 @@ impl Walk {
 
     /// What is typed, as a shell of this machine takes it.
     fn shell(&self, at: &str, line: &str, more: &str) -> Command {
-        let mut line = line.strip_prefix("symbolon ").unwrap_or_else(|| panic!("{line:?} is nothing that is typed here")).to_owned();
-        for (word, text) in &self.copied {
-            line = line.replace(word, text);
-        }
+        let line = line.strip_prefix("symbolon ").unwrap_or_else(|| panic!("{line:?} is nothing that is typed here"));
+        let line = self.with_copied(line);
         let path = format!("{}:{}", binary().unwrap().parent().unwrap().display(), std::env::var("PATH").unwrap());
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("exec {}symbolon --data {at} {line}{more}", (self.inside)(at))]);
@@ -108,7 +110,29 @@ impl Walk {
         shell
     }
 
+    /// A line with what was copied in the place of the words that stand for it.
+    fn with_copied(&self, line: &str) -> String {
+        self.copied.iter().fold(line.to_owned(), |line, (word, text)| line.replace(word, text))
+    }
+
+    /// Types a line, and what belongs into the command, and waits for its end.
+    fn run(&self, at: &str, line: &str, into: &str) -> Output {
+        let mut child = self.shell(at, line, "").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // One that wants nothing may have ended.
+        let _ = child.stdin.take().unwrap().write_all(self.with_copied(into).as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
     fn copy(&mut self, at: &str, screen: &str) {
+        // The 24 words stand in rows, each behind its number.
+        let rows = screen.lines().filter(|line| line.trim_start().starts_with(|c: char| c.is_ascii_digit()));
+        let words: Vec<&str> = rows.flat_map(str::split_whitespace).filter(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
+        if words.len() == 24 {
+            self.copied.insert("PHRASE", words.join(" "));
+        }
+        if let Some(lost) = screen.lines().find(|line| line.contains("  first") && !line.contains("this device")) {
+            self.copied.insert("DEVICE", lost.split_whitespace().next().unwrap_or_default().to_owned());
+        }
         // A line that is too long continues below, behind spaces.
         let whole = screen.replace("\n        ", " ");
         for line in whole.lines().map(str::trim) {
@@ -128,7 +152,7 @@ impl Walk {
     }
 
     /// A node or a relay, which runs in a terminal of its own.
-    fn start(&mut self, Typed { at, line, shown }: &Typed) {
+    fn start(&mut self, Typed { at, line, shown, .. }: &Typed) {
         let start = self.starts.entry(at.clone()).or_default();
         *start += 1;
         let more = match (line.starts_with("symbolon relay run"), self.apart) {
@@ -173,7 +197,7 @@ impl Walk {
     }
 
     fn type_in(&mut self, typed: &Typed) {
-        let Typed { at, line, shown } = typed;
+        let Typed { at, line, into, shown } = typed;
         let rest = line.strip_prefix("symbolon ").unwrap_or(line);
         match line.as_str() {
             "^C" => return self.end(at, "-INT"),
@@ -185,7 +209,7 @@ impl Walk {
         assert!(!looks || !shown.is_empty(), "{at}$ {line}: what is seen then?");
         let began = Instant::now();
         loop {
-            let Output { status, stdout, stderr } = self.shell(at, line, "").output().unwrap();
+            let Output { status, stdout, stderr } = self.run(at, line, into);
             let screen = format!("{}{}", String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
             let is_refused = shown.iter().any(|line| line.starts_with("error: "));
             if status.success() != is_refused && is_seen(&screen, shown) {
@@ -219,9 +243,10 @@ fn nothing(what: &str) {
 
 #[test]
 fn what_is_typed_and_what_is_seen_are_told_apart() {
-    let page = "Text.\n```console\nandi$ symbolon id\nname …\n\nben$ symbolon status\n```\n<!-- happens: rain -->\nandi$ no\n";
+    let page = "Text.\n```console\nandi$ symbolon id\n> one two\nname …\n\nben$ symbolon status\n```\n<!-- happens: rain -->\nandi$ no\n";
     let [id, status, rain] = &typed(page)[..] else { panic!("{:?}", typed(page)) };
     assert_eq!((id.at.as_str(), id.line.as_str(), &id.shown), ("andi", "symbolon id", &vec!["name …".to_owned()]));
+    assert_eq!(id.into, "one two");
     assert_eq!((status.at.as_str(), status.shown.len(), rain.at.as_str(), rain.line.as_str()), ("ben", 0, "", "rain"));
     let lines = |text: &[&str]| text.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
     assert!(is_seen("a b\nc d", &lines(&["a … b", "d"])));
@@ -246,6 +271,11 @@ fn one_whom_a_member_knows_knocks_at_a_room() {
 #[test]
 fn one_person_on_two_computers() {
     walk(here(), "devices.md", nothing);
+}
+
+#[test]
+fn somebody_whose_computer_is_gone() {
+    walk(here(), "recovery.md", nothing);
 }
 
 #[test]
