@@ -114,7 +114,7 @@ impl Person {
         let heard = seeds::draw(state, turn, &room, std::slice::from_ref(&device));
         let (said, me) = (Seed::draw(None, turn.rng), &state.own.identity);
         let ratchet = Ratchet::agree(&said, &me.dh, &device.dh, &me.device, &device.device);
-        let outbound = Outbound { number: said.number, room, ratchet, acknowledged: 0 };
+        let outbound = Outbound { number: said.number, room, ratchet, acknowledged: 0, is_hearsay: None };
         state.channel_mut(&device.device).unwrap().outbound = Some(outbound);
         Self { identity, device, heard, said }
     }

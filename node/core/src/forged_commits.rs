@@ -95,6 +95,15 @@ impl Core {
         })
     }
 
+    /// Forgets a shared room and makes another one under its id, in which this device is alone and owns it.
+    pub fn forge_twin(&mut self, now: Timestamp, room: RoomId, name: &str, world: &mut World<'_>) -> Result<(), TurnFailed> {
+        self.apart(now, world, |state, turn| {
+            rooms::forget(state, turn, room)?;
+            state.drop_group(turn, &room);
+            crate::groups::found(state, turn, room, name).map_err(|_| TurnFailed("the room is not made"))
+        })
+    }
+
     /// What a member has said of themselves in a shared room, as this device knows it.
     pub fn heard_of(&self, room: RoomId, member: PeerId) -> Option<Ways> {
         let state = &self.machines.state;

@@ -13,7 +13,9 @@
 //! | `frames` | what members say, and their commits |
 //! | `rivals` | going back for a commit that stands before the one that was taken |
 //! | `welcome` | bringing somebody in, and coming in |
+//! | `held` | when a Welcome takes the place of a room that we are in |
 //! | `questions` | rooms in which we may not want to be |
+//! | `places` | how many rooms there are, of whom, and which give way |
 //! | `texts` | texts to all members, and who has them |
 //! | `sweep` | what is final, and what is said again |
 //! | `knocks`, `admit` | the secret that opens knocks; those who come in by a voucher |
@@ -23,8 +25,10 @@
 mod admit;
 mod epochs;
 mod frames;
+mod held;
 mod knocks;
 pub mod order;
+mod places;
 mod plans;
 mod questions;
 mod rivals;
@@ -41,6 +45,8 @@ pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
 pub(crate) use questions::{decline, join, parted, room_of};
 pub(crate) use seats::changed;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use settings::found;
 pub(crate) use settings::{add, befriend, create, follow_devices, leave, leave_with, remove, rename, set_role, set_topic, with};
 pub(crate) use since::ask;
 pub(crate) use sweep::sweep;

@@ -175,6 +175,14 @@ pub const LEAF_GONE: u64 = 180 * DAY;
 pub const ROOMS_MAX: usize = 512;
 /// Of these, rooms that other devices of ours have named and this one is not in.
 pub const ROOMS_ELSEWHERE_MAX: usize = 256;
+/// Of these, rooms that only the user makes: nobody else fills their places.
+pub const ROOMS_RESERVED: usize = 64;
+/// Rooms of one node into which one friend has brought us, those that were left among them.
+pub const ROOMS_OF_ADDER_MAX: usize = 64;
+/// Most texts of a room that are erased at once, where it makes place for another one.
+pub const ROOM_TEXTS_AT_ONCE: usize = 8_192;
+/// Welcomes that wait until we are out of their rooms; of each friend one.
+pub const WELCOMES_WAITING_MAX: usize = 8;
 /// Of these, rooms of one friend that wait for our user's word, or are left because it was no.
 pub const ROOMS_ASKED_MAX: usize = 8;
 /// Epochs of a shared room that may come back.
@@ -201,6 +209,10 @@ pub const WISHES_MAX: usize = 512;
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.
 pub const PENDING_STRANGERS_MAX: usize = 64;
+/// Requests of members of rooms who are no friends, that may be pending at once besides those of strangers.
+pub const PENDING_IN_ROOMS_MAX: usize = 32;
+/// Of these, those of one room.
+pub const PENDING_IN_ROOM_MAX: usize = 8;
 /// Of the rows of requests, how many of one person to us are kept that have ended.
 pub const ENDED_OF_PERSON_MAX: usize = 4;
 /// Longest Offer, in bytes: with the GroupInfo of its room and the addresses of four devices.
@@ -209,6 +221,8 @@ pub const OFFER_MAX: usize = 30 * 1024;
 pub const GROUP_INFO_MAX: usize = 24 * 1024;
 /// Longest first envelope that is opened, in bytes; see [`BUCKETS`](symbolon_presence::envelope::BUCKETS).
 pub const FIRST_MAX: usize = 32 * 1024;
+/// Questions of one member for commits that are answered in a minute. An answer gives up to 32 of them.
+pub const SINCES_OF_MEMBER: u64 = 64;
 /// First envelopes looked at in a minute that came under one invite.
 pub const OFFERS_OF_GRANT: u64 = 64;
 /// The same under packages that are published for all.

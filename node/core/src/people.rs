@@ -16,6 +16,7 @@ mod mirror;
 pub mod names;
 pub(crate) mod persons;
 pub(crate) mod requests;
+mod rooms;
 mod who;
 
 pub(crate) use blocks::{
@@ -24,4 +25,5 @@ pub(crate) use blocks::{
 };
 pub(crate) use devices::devices_of;
 pub(crate) use mirror::Mirror;
+pub(crate) use rooms::{room_name, room_topic};
 pub(crate) use who::{Target, called, find, find_member, find_target, resolve, resolve_member, resolve_target, update};

@@ -7,7 +7,7 @@
 use crate::limits::{
     ANSWERS_OF_GRANT, DEPOSIT_BYTES_OF_FRIEND, DEPOSITS_OF_FRIEND, DEVICES_NEW_OF_FRIEND, DIRECTS_OF_FRIEND, FIRSTS_OF_RELAY, FRIENDS_MAX,
     OFFERS_OF_GRANT, OFFERS_OF_PERSON, OFFERS_OF_POSTED, OFFERS_OF_STRANGERS, PACKAGES_OF_FRIEND, RENEWALS_OF_FRIEND, ROOMS_OF_FRIEND,
-    UNOPENED_BYTES_MAX, WORDS_OF_FRIEND,
+    SINCES_OF_MEMBER, UNOPENED_BYTES_MAX, WORDS_OF_FRIEND,
 };
 use crate::seam::{Event, Warning};
 use crate::turn::Turn;
@@ -69,6 +69,7 @@ pub(crate) struct Rates {
     rivals: Counts<PeerId>,
     revisions: Counts<PeerId>,
     rooms: Counts<PeerId>,
+    sinces: Counts<PeerId>,
     devices: Counts<PeerId>,
     packages: Counts<PeerId>,
     deposits: Counts<PeerId>,
@@ -91,6 +92,7 @@ impl Default for Rates {
             rivals: Counts::new(DAY),
             revisions: Counts::new(DAY),
             rooms: Counts::new(DAY),
+            sinces: Counts::new(MINUTE),
             devices: Counts::new(DAY),
             packages: Counts::new(DAY),
             deposits: Counts::new(MINUTE),
@@ -131,6 +133,11 @@ impl Rates {
     /// Whether one more Offer of a person is taken in.
     pub fn offer_of(&mut self, now: Timestamp, peer: PeerId) -> bool {
         self.people.take(now, peer, 1, OFFERS_OF_PERSON)
+    }
+
+    /// Whether one more question of a member for the commits of a room is answered.
+    pub fn since(&mut self, now: Timestamp, peer: PeerId) -> bool {
+        self.sinces.take(now, peer, 1, SINCES_OF_MEMBER)
     }
 
     /// Whether one more Offer of a friend is accepted without asking the user.

@@ -88,7 +88,7 @@ pub enum Table {
     Seat = 34,
     /// What is to be so in a shared room. Key: room id, then the wish's id.
     Wish = 35,
-    /// A Welcome that its device does not have yet. Key: room id, then device id.
+    /// A Welcome that its device does not have yet; one for us that waits until we are out of its room. Key: room id, then device id.
     Invitation = 36,
     /// Who was in a shared room. Key: room id, then epoch.
     Audience = 37,

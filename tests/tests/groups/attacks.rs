@@ -180,6 +180,56 @@ fn a46_a_false_welcome_into_a_room_that_is_held_changes_nothing_there() {
 }
 
 #[test]
+fn a46_another_room_under_the_id_of_one_that_is_held_takes_its_place_for_nobody() {
+    let mut sim = crew(89, &["Ana", "Ben", "Cem"]);
+    say(&mut sim, ANA, "The crew", "before");
+    sim.run_for(MINUTE);
+    let before = rooms(&mut sim, BEN).remove(0);
+    // Cem, a member, makes one in which he is the owner, and Ben sits there by a Welcome that is good in itself.
+    let now = sim.now;
+    sim.nodes[CEM].with_core(|core, world| core.forge_twin(now, before.room, "The crew", world)).unwrap();
+    for _ in 0..4 {
+        sim.hurry_commits(CEM);
+        sim.run_for(SECOND);
+    }
+    add(&mut sim, CEM, "The crew", &["Ben"]);
+    sim.run_for(10 * MINUTE);
+    assert_eq!(members(&mut sim, CEM, "The crew").len(), 2, "Cem has said it");
+    assert_eq!(sim.nodes[CEM].store.count(Table::Invitation), 0, "and it has come");
+    let view = rooms(&mut sim, BEN).remove(0);
+    assert_eq!((view.epoch, view.members, view.standing), (before.epoch, 3, RoomStanding::Member));
+    assert!(!lines(&mut sim, BEN, "The crew").iter().any(|line| line.starts_with("Cem added")));
+    say(&mut sim, BEN, "The crew", "for Ana");
+    sim.run_for(10 * MINUTE);
+    assert_eq!(texts(&mut sim, ANA, "The crew"), ["before", "for Ana"]);
+    assert_eq!(texts(&mut sim, BEN, "The crew"), ["before", "for Ana"]);
+    assert_eq!(sim.nodes[BEN].store.count(Table::Invitation), 1, "it waits for a commit that takes Ben out");
+    sim.stop(CEM, 9 * DAY);
+    sim.run_for(8 * DAY);
+    assert_eq!(sim.nodes[BEN].store.count(Table::Invitation), 0, "and not for ever");
+}
+
+#[test]
+fn who_was_away_while_they_were_removed_and_brought_in_again_by_a_new_admin_is_in() {
+    let mut sim = crew(90, &["Ana", "Ben", "Cem"]);
+    sim.crash(BEN, DAY);
+    room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Cem"), role: RoomRole::Admin }));
+    sim.run_for(MINUTE);
+    room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Ben")] }));
+    sim.run_for(MINUTE);
+    add(&mut sim, CEM, "The crew", &["Ben"]);
+    sim.run_for(HOUR);
+    // He finds Cem alone, who is no admin as far as he knows.
+    sim.stop(ANA, 2 * DAY);
+    sim.run_for(DAY);
+    assert_agree(&mut sim, &[BEN, CEM], "The crew");
+    say(&mut sim, BEN, "The crew", "here again");
+    sim.run_for(HOUR);
+    assert_eq!(texts(&mut sim, CEM, "The crew"), ["here again"]);
+    assert_eq!(sim.nodes[BEN].store.count(Table::Invitation), 0);
+}
+
+#[test]
 fn a44_what_a_relay_holds_of_a_welcome_and_of_texts_names_nobody() {
     let mut sim = scene(24, Faults::NONE, &["Ana", "Ben", "Cem"]);
     waiting_welcome(&mut sim);
@@ -296,4 +346,21 @@ fn r8_somebody_who_was_blocked_is_out_of_sight_in_a_common_room_and_the_room_goe
     assert_eq!(texts(&mut sim, BEN, "The crew"), ["both of you"]);
     assert_eq!(texts(&mut sim, ANA, "The crew"), ["both of you", "do you hear me?"]);
     assert_agree(&mut sim, &[ANA, BEN], "The crew");
+    // Nor is the name seen that they give it, nor its topic.
+    room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Cem"), role: RoomRole::Admin }));
+    sim.run_for(MINUTE);
+    room(sim.command(CEM, Command::RoomRename { room: name("The crew"), name: "Look at me".into() }));
+    room(sim.command(CEM, Command::RoomTopic { room: name("Look at me"), topic: "Cem".into() }));
+    sim.run_for(HOUR);
+    let shown = |sim: &mut Sim, ix: Ix| (rooms(sim, ix)[0].name.clone(), rooms(sim, ix)[0].topic.clone());
+    assert_eq!(shown(&mut sim, ANA), ("Look at me".into(), "Cem".into()));
+    assert_eq!(shown(&mut sim, BEN), ("The crew".into(), String::new()));
+    assert!(!lines(&mut sim, BEN, "The crew").iter().any(|line| line.contains("Look at me") || line.contains("topic")));
+    say(&mut sim, BEN, "The crew", "by the name that it has here");
+    room(sim.command(ANA, Command::RoomRename { room: name("Look at me"), name: "The ship".into() }));
+    sim.run_for(HOUR);
+    assert_eq!(shown(&mut sim, BEN), ("The ship".into(), String::new()));
+    // Who is forgiven is seen again.
+    assert!(sim.command(BEN, Command::Unblock(name("Cem"))).is_ok());
+    assert_eq!(shown(&mut sim, BEN), ("The ship".into(), "Cem".into()));
 }

@@ -249,7 +249,7 @@ pub(crate) fn view(
         conversation: *conversation,
         from: if mine { state.own.person() } else { state.friends.get(&message.from).map_or(message.from, Friend::person) },
         from_name: if group.is_some() || mine { called(&message.from) } else { partner_name.clone() },
-        conversation_name: group.map_or(partner_name, |group| group.roster.name.clone()),
+        conversation_name: group.map_or(partner_name, |group| people::room_name(state, group).to_owned()),
         text: message.line.as_ref().map_or(message.text, |line| line.text(&message.from, &state.own.person(), called)),
         at: message.at,
         state: message.state,

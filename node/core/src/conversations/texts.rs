@@ -137,6 +137,7 @@ pub(crate) fn forget(state: &State, turn: &mut Turn<'_>, room: &RoomId, from: u6
         turn.delete(Table::Message, &key);
         turn.delete(Table::MessageIndex, message.id.as_bytes());
         turn.delete(Table::Arrival, &arrival.to_be_bytes());
+        turn.delete(Table::Tally, &arrival.to_be_bytes());
         if arrival < state.counters.indexed {
             turn.unindex(arrival, &message.text);
         }

@@ -50,12 +50,32 @@ pub(crate) fn expect(state: &mut State, room: &RoomId, device: &Device, seed: &S
 /// A device has said its newest seed in a room. One that is older than what it said there before counts no more. Who is in
 /// several shared rooms with us says one in each, and again with their ways: we go on with the one that we have. To take one up
 /// again that was used would begin its counters again.
+///
+/// In a shared room a leaf has one seed: what its device says itself counts there, and in the place of what another member has said of
+/// it anywhere, as long as the device has acknowledged nothing under that.
 pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &DeviceId, seed: &Seed) {
+    take(state, turn, room, from, seed, false);
+}
+
+/// Another member has said a device's seed, with its seat. It takes the place of nothing that the device has said in a room which it
+/// is in with us.
+pub(crate) fn read_of_another(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, of: &DeviceId, seed: &Seed) {
+    take(state, turn, room, of, seed, true);
+}
+
+fn take(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &DeviceId, seed: &Seed, is_hearsay: bool) {
+    let is_shared = rooms::is_shared(state, room);
     let Some(row) = state.devices.get(from) else { return };
     if let Some(known) = &row.channel.outbound {
-        let is_old = known.room == *room && known.number > seed.number;
-        let is_one_of_many = known.room != *room && rooms::is_shared(state, room) && rooms::is_in_shared(state, from, &known.room);
+        let is_of_room = known.room == *room;
+        let is_old = is_of_room && known.number > seed.number && (is_hearsay || !is_shared);
+        let is_doubtful = known.is_hearsay == Some(true) && known.acknowledged == 0 && !is_hearsay;
+        let is_one_of_many = !is_of_room && is_shared && rooms::is_in_shared(state, from, &known.room) && !is_doubtful;
         if known.number == seed.number || is_old || is_one_of_many {
+            let is_confirmed = known.number == seed.number && known.is_hearsay == Some(true) && !is_hearsay;
+            if is_confirmed && let Some(known) = state.channel_mut(from).and_then(|channel| channel.outbound.as_mut()) {
+                known.is_hearsay = None;
+            }
             return;
         }
     }
@@ -63,7 +83,8 @@ pub(crate) fn read(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: 
     let me = &state.own.identity;
     let ratchet = Ratchet::agree(seed, &me.dh, &device.dh, &me.device, from);
     let Some(channel) = state.channel_mut(from) else { return };
-    channel.outbound = Some(Outbound { number: seed.number, room: *room, ratchet, acknowledged: 0 });
+    channel.outbound =
+        Some(Outbound { number: seed.number, room: *room, ratchet, acknowledged: 0, is_hearsay: is_hearsay.then_some(true) });
     notices::queued(turn, from);
 }
 

@@ -207,7 +207,7 @@ mod tests {
     fn a_device_that_was_answered_by_an_offer_which_has_ended_is_asked_again() {
         in_turn(|state, turn| {
             let peer = known(state, turn, 1);
-            let in_room = Some(InRoom { invite: None, contact: Some(vec![1]), device_of: None });
+            let in_room = Some(InRoom { invite: None, contact: Some(vec![1]), device_of: None, room: None });
             let asked = Request { peer, in_room, ..Request::blank(turn, RequestId([1; 16]), Direction::In) };
             state.save_request(turn, Request { status: RequestStatus::Accepted, ..asked });
             let offer = RequestId([2; 16]);

@@ -76,7 +76,7 @@ fn accept(state: &mut State, turn: &mut Turn<'_>, device: &Device, befriend: Bef
     if others >= DEVICES_MAX || !state.rates.device(turn.now, device.person) {
         return Err(DropReason::Full.into());
     }
-    let Some(id) = friendships::asked_as(state, turn, peer, befriend)? else { return Ok(()) };
+    let Some(id) = friendships::asked_as(state, turn, None, peer, befriend)? else { return Ok(()) };
     let device_of = |asked: InRoom| InRoom { device_of: Some(device.person), ..asked };
     state.change_request(turn, &id, |row| row.in_room = row.in_room.take().map(device_of));
     if waits_for_theirs(state, turn, &peer) {

@@ -10,6 +10,7 @@ use super::speak::{is_ready, page_from, say};
 use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{DEVICES_MAX, MARKS_SAID, ROOMS_ELSEWHERE_MAX, ROOMS_MAX, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
+use crate::people;
 use crate::rows::{Friend, Group, GroupStanding, Message, RoomNote, RoomsTaken, SetBy, message_key, split_key};
 use crate::seam::Event;
 use crate::state::State;
@@ -218,7 +219,7 @@ fn group<'a>(state: &'a State, room: &RoomId) -> Option<(&'a Group, RoomIs)> {
 fn shown(state: &State, room: &RoomId) -> Option<Shown> {
     let (group, is) = group(state, room)?;
     let set = set_by(state, room);
-    Some(Shown { is, name: group.roster.name.clone(), version: if set.by == state.own.peer { set.version } else { 0 } })
+    Some(Shown { is, name: people::room_name(state, group).to_owned(), version: if set.by == state.own.peer { set.version } else { 0 } })
 }
 
 fn set_by(state: &State, room: &RoomId) -> SetBy {
@@ -231,7 +232,7 @@ fn said_of(state: &State, room: &RoomId) -> Option<RoomSaid> {
     let note = state.groups.notes.get(room).cloned().unwrap_or_default();
     let SetBy { version, by } = note.set_by(state.own.peer);
     let (is_muted, is_archived) = (note.is_muted, note.is_archived);
-    Some(RoomSaid { room: *room, version, by, is_muted, is_archived, name: group.roster.name.clone(), is })
+    Some(RoomSaid { room: *room, version, by, is_muted, is_archived, name: people::room_name(state, group).to_owned(), is })
 }
 
 fn all(state: &State) -> Vec<RoomSaid> {
@@ -325,6 +326,8 @@ fn elsewhere(turn: &Turn<'_>, said: &RoomSaid, from: &PeerId) -> Group {
         ended: Some(true),
         came: None,
         elsewhere: Some(if said.is == RoomIs::In { vec![*from] } else { Vec::new() }),
+        named: None,
+        about: None,
     }
 }
 

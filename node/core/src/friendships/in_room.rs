@@ -9,7 +9,7 @@ use super::status::set_status;
 use crate::command::{CommandError, Direction, RequestStatus, Trust};
 use crate::invites;
 use crate::invites::contact::{ContactRecord, VerifiedContact};
-use crate::limits::{CONTACT_RECORD_MAX, INVITES_MAX, PENDING_STRANGERS_MAX, REQUEST_LIFETIME};
+use crate::limits::{CONTACT_RECORD_MAX, INVITES_MAX, PENDING_IN_ROOM_MAX, PENDING_IN_ROOMS_MAX, REQUEST_LIFETIME};
 use crate::people::{self, requests};
 use crate::rows::{FriendState, InRoom, Request};
 use crate::seam::Event;
@@ -17,7 +17,7 @@ use crate::state::State;
 use crate::turn::{DropReason, Failed, Rejected, Turn};
 use crate::wire::{Befriend, is_note};
 use symbolon_presence::codec;
-use symbolon_presence::id::{PeerId, RequestId};
+use symbolon_presence::id::{PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
 
@@ -63,7 +63,7 @@ pub(crate) fn befriend(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, nam
     let expires = turn.stamp.after(REQUEST_LIFETIME);
     let (contact, grant) = invites::mint_in_room(state, turn, peer, expires);
     let id = RequestId::random(turn.rng);
-    let in_room = Some(InRoom { invite: Some(grant), contact: None, device_of: None });
+    let in_room = Some(InRoom { invite: Some(grant), contact: None, device_of: None, room: None });
     let row = Request { peer, name, trust: Trust::Room, note: note.clone(), expires, in_room, ..Request::blank(turn, id, Direction::Out) };
     state.save_request(turn, row);
     turn.notify(Event::Request(id));
@@ -75,12 +75,18 @@ fn is_friend(state: &State, peer: &PeerId) -> bool {
 }
 
 /// A member asks us. Whatever we think of them, the answer to a request that is in order is the same: none.
-pub(crate) fn asked(state: &mut State, turn: &mut Turn<'_>, from: &Device, befriend: Befriend) -> Result<(), Rejected> {
-    asked_as(state, turn, from.peer, befriend).map(|_| ())
+pub(crate) fn asked(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: &Device, befriend: Befriend) -> Result<(), Rejected> {
+    asked_as(state, turn, Some(*room), from.peer, befriend).map(|_| ())
 }
 
 /// The same, of somebody of whom it is known by whom it was brought. Answers the request that waits for us now, if any.
-pub(crate) fn asked_as(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, befriend: Befriend) -> Result<Option<RequestId>, Rejected> {
+pub(crate) fn asked_as(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    room: Option<RoomId>,
+    peer: PeerId,
+    befriend: Befriend,
+) -> Result<Option<RequestId>, Rejected> {
     let contact = read(&befriend.contact, turn.sure).ok_or(DropReason::Forged)?;
     if contact.signer.peer != peer {
         return Err(DropReason::Forged.into());
@@ -90,7 +96,7 @@ pub(crate) fn asked_as(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, bef
     if is_unwanted || !state.rates.offer_of(turn.now, peer) {
         return Ok(None);
     }
-    let in_room = Some(InRoom { invite: None, contact: Some(befriend.contact), device_of: None });
+    let in_room = Some(InRoom { invite: None, contact: Some(befriend.contact), device_of: None, room });
     let expires = contact.expires.min(turn.stamp.after(REQUEST_LIFETIME));
     if let Some(row) = requests::incoming_in_room(state, &peer).cloned() {
         // The same question by a newer way in.
@@ -103,8 +109,10 @@ pub(crate) fn asked_as(state: &mut State, turn: &mut Turn<'_>, peer: PeerId, bef
         return Ok(None);
     }
     let waits = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
-    let strangers = state.requests.values().filter(waits).filter(|row| row.peer != peer).count();
-    if strangers >= PENDING_STRANGERS_MAX || !has_place(state, 0, &peer) {
+    // Members of rooms fill places of their own, not those of strangers; and those of one room not those of all.
+    let others = || state.requests.values().filter(waits).filter_map(|row| row.in_room.as_ref()).map(|asked| asked.room);
+    let is_full = others().count() >= PENDING_IN_ROOMS_MAX || others().filter(|of| *of == room).count() >= PENDING_IN_ROOM_MAX;
+    if is_full || !has_place(state, 0, &peer) {
         return Ok(None);
     }
     make_room_of(state, turn, &peer)?;
@@ -159,7 +167,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     state.save_request(turn, Request { status: RequestStatus::Accepted, ..row });
     let offer = ask(state, turn, contact, None, Trust::Room)?;
     // It is the answer to what is shown already.
-    state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None, device_of: None }));
+    state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None, device_of: None, room: None }));
     turn.notify(Event::Request(*id));
     Ok(())
 }

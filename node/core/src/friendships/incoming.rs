@@ -103,7 +103,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         transcript,
         chain: Some(first.chain),
         flagged,
-        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, device_of: None }),
+        in_room: is_in_room.then_some(InRoom { invite: None, contact: None, device_of: None, room: None }),
         ..Request::blank(turn, id, Direction::In)
     };
     state.save_request(turn, row);
@@ -132,10 +132,15 @@ fn read(state: &State, turn: &Turn<'_>, device: &Device, statement: &Statement) 
     Ok(body)
 }
 
+/// Requests of others that wait for our user's word. Those out of rooms have a bound of their own.
+pub(super) fn strangers<'a>(state: &'a State, but: &'a PeerId) -> impl Iterator<Item = &'a Request> {
+    let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending && row.in_room.is_none();
+    state.requests.values().filter(pending).filter(move |row| row.peer != *but)
+}
+
 /// Which older requests of the same person one Offer takes the place of. Fails when it has none itself.
 fn replaced_by(state: &State, peer: &PeerId, body: &OfferBody, newest: Option<NewestOffer>) -> Result<Vec<RequestId>, Rejected> {
-    let pending = |row: &&Request| row.direction == Direction::In && row.status == RequestStatus::Pending;
-    let strangers = state.requests.values().filter(pending).filter(|row| row.peer != *peer).count();
+    let strangers = strangers(state, peer).count();
     // One person, one question: a newer Offer takes the place of the older one. They may
     // overtake each other on the way.
     let waiting: Vec<&Request> = state.requests.values().filter(|row| waits(row, peer)).collect();

@@ -231,3 +231,39 @@ fn a_leaf_is_kept_with_the_newest_certificate_that_is_known_whatever_was_said_of
         assert_eq!(serial(state, turn), new.body().unwrap().serial);
     });
 }
+
+#[test]
+fn requests_out_of_rooms_fill_places_of_their_own_and_those_of_one_room_not_those_of_all() {
+    use crate::limits::{PENDING_IN_ROOM_MAX, PENDING_IN_ROOMS_MAX};
+    use crate::wire::Befriend;
+    use symbolon_presence::id::RoomId;
+    let me = in_turn_of(1, |state, _| state.own.peer);
+    let people: Vec<(PeerId, Befriend)> = (2..=60)
+        .map(|number| {
+            in_turn_of(number, |state, turn| {
+                let (record, _) = crate::invites::mint_in_room(state, turn, me, NOW.after(DAY));
+                (state.own.peer, Befriend { contact: symbolon_presence::codec::encode(&record), note: None, list: None })
+            })
+        })
+        .collect();
+    in_turn_of(1, |state, turn| {
+        let mut people = people.into_iter();
+        let mut asks = |state: &mut State, turn: &mut Turn<'_>, room: u8, count: usize| {
+            let asking = people.by_ref().take(count).collect::<Vec<_>>();
+            let asked = asking.into_iter().map(|(peer, befriend)| super::asked_as(state, turn, Some(RoomId([room; 32])), peer, befriend));
+            asked.filter(|asked| asked.as_ref().unwrap().is_some()).count()
+        };
+        assert_eq!(asks(state, turn, 1, PENDING_IN_ROOM_MAX + 3), PENDING_IN_ROOM_MAX, "of one room");
+        for room in 2..=4 {
+            assert_eq!(asks(state, turn, room, PENDING_IN_ROOM_MAX), PENDING_IN_ROOM_MAX, "of another one");
+        }
+        assert_eq!(asks(state, turn, 5, 3), 0, "of all");
+        assert_eq!(state.requests.len(), PENDING_IN_ROOMS_MAX);
+        assert!(super::incoming::strangers(state, &peer(1)).next().is_none(), "they are none of the strangers");
+        // An answer makes place.
+        let first =
+            state.requests.values().find(|row| row.in_room.as_ref().is_some_and(|asked| asked.room == Some(RoomId([1; 32])))).unwrap().id;
+        state.change_request(turn, &first, |row| row.status = RequestStatus::Ignored);
+        assert_eq!(asks(state, turn, 1, 1), 1);
+    });
+}

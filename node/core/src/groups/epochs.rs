@@ -7,7 +7,7 @@ use crate::limits::{COMMIT_PACE, STEPS_MAX, WAYS_FRESH};
 use crate::notice::GroupsNotice;
 use crate::people;
 use crate::rooms;
-use crate::rows::{Group, GroupStanding, KeptCommit, Line, RivalRow, Step, commit_key};
+use crate::rows::{GivenBy, Group, GroupStanding, KeptCommit, Line, RivalRow, Step, commit_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -182,6 +182,12 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     };
     let mut moved = Group { roster, epoch, number, standing, ..group.clone() };
     moved.note_past(parent);
+    if effects.contains(&Effect::Named) {
+        moved.named = Some(GivenBy { by, before: people::room_name(state, &group).to_owned() });
+    }
+    if effects.contains(&Effect::TopicSet) {
+        moved.about = Some(GivenBy { by, before: people::room_topic(state, &group).to_owned() });
+    }
     state.save_group(turn, moved);
     if let Some(secret) = secret {
         knocks::learn(state, turn, room, secret);
@@ -209,6 +215,10 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         texts::say_again(state, turn, room, &[device], &texts)?;
     }
     for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
+        if matches!(effect, Effect::Named | Effect::TopicSet) && people::is_parted(state, &by) {
+            // What they have given it is out of sight, too.
+            continue;
+        }
         let line = line_of(state, room, effect);
         if !conversations::is_flood(turn, room, &by, &line)? {
             conversations::note_line(state, turn, room, &by, line);

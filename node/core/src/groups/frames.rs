@@ -8,11 +8,12 @@ use crate::delivery::seeds;
 use crate::friendships;
 use crate::people;
 use crate::rooms;
+use crate::rows::SaidIn;
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Known, RoomPayload, Seat, entry_is_of};
 use crate::world::{CipherError, Opened, Staged};
-use symbolon_presence::id::{DeviceId, RoomId};
+use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_relay::put::ReceiptItem;
 
 /// What a frame of a shared room was.
@@ -52,7 +53,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId,
             Ok(Opened::Text { sender, plaintext, .. }) => {
                 let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
                 let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
-                said(state, turn, &room, device, &speaker, payload)
+                said(state, turn, (&room, &PublicKeyBytes(sender.leaf.0)), device, &speaker, payload)
             }
             Err(CipherError::Ahead | CipherError::Gone) => Ok(Heard::Outgrown),
             Err(error) => Err(error.into()),
@@ -65,7 +66,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId,
         Ok(Opened::Text { sender, plaintext, .. }) => {
             let payload = RoomPayload::decode(&plaintext).ok_or(DropReason::Malformed)?;
             let speaker = state.speaker(&room, &sender, turn.sure).ok_or(DropReason::Forged)?;
-            return said(state, turn, &room, device, &speaker, payload);
+            return said(state, turn, (&room, &PublicKeyBytes(sender.leaf.0)), device, &speaker, payload);
         }
         // A commit of an epoch that was left is staged by no cipher; to peek says what it is.
         Ok(Opened::Commit(_)) | Err(CipherError::Ahead | CipherError::Gone | CipherError::Broken | CipherError::Used) => {}
@@ -83,7 +84,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId,
 fn said(
     state: &mut State,
     turn: &mut Turn<'_>,
-    room: &RoomId,
+    (room, by): (&RoomId, &PublicKeyBytes),
     device: &DeviceId,
     speaker: &symbolon_presence::identity::Device,
     payload: RoomPayload,
@@ -108,17 +109,19 @@ fn said(
         RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
         // Nothing of a room is shown before its user wants to be in it.
         RoomPayload::Befriend(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some()) => {}
-        RoomPayload::Befriend(befriend) => friendships::asked(state, turn, speaker, *befriend)?,
+        RoomPayload::Befriend(befriend) => friendships::asked(state, turn, room, speaker, *befriend)?,
         RoomPayload::Ways(ways) => {
             if !entry_is_of(&ways.own.entry, speaker) {
                 return Err(DropReason::Forged.into());
             }
+            let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.device(device)).map(|leaf| leaf.leaf);
+            // Of an earlier stay: those grants have ended, and it has another seed since.
+            let Some(leaf) = leaf.filter(|leaf| leaf == by) else { return Ok(Heard::Something) };
             if !seats::is_friend(state, device) {
-                seats::learn(state, device, &ways);
+                seats::learn(state, device, &ways, Some(SaidIn { room: *room, leaf }));
                 seeds::read(state, turn, room, device, &ways.seed);
             }
-            let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.device(device)).map(|leaf| leaf.leaf);
-            if let Some(seat) = leaf.and_then(|leaf| state.groups.seats.get(&(*room, leaf))).cloned() {
+            if let Some(seat) = state.groups.seats.get(&(*room, leaf)).cloned() {
                 state.save_seat(turn, *room, Seat { ways: *ways, ..seat });
             }
         }

@@ -99,6 +99,7 @@ impl Groups {
             return Ok(());
         }
         for room in std::mem::take(&mut self.look) {
+            welcome::look(state, turn, &room)?;
             let now = turn.now;
             let is_asked = |device: &DeviceId| self.asked.get(device).is_none_or(|at| now.since(*at) < ADD_PATIENCE && *at <= now);
             let missing = commit(state, turn, &room, &mut self.packages, &is_asked)?;

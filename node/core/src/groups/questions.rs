@@ -3,7 +3,7 @@
 //! Such a room is entered at once, so that nothing is lost which is said there, and nothing of it is shown. Until there is a
 //! yes nothing is said in it, neither where we are written to nor that anything was read. A no leaves it as anybody leaves.
 
-use super::{epochs, seats, settings};
+use super::{epochs, places, seats, settings};
 use crate::command::CommandError;
 use crate::conversations;
 use crate::limits::ROOMS_ASKED_MAX;
@@ -84,6 +84,7 @@ pub(super) fn sweep(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Re
     state.change_note(turn, room, |note| note.unread = 0);
     if conversations::is_empty(turn, room)? {
         seats::forget_room(state, turn, room)?;
+        places::drop_rows(turn, room)?;
         rooms::forget(state, turn, *room)?;
         state.drop_group(turn, room);
     } else {

@@ -8,7 +8,7 @@ use crate::delivery::{outbox, seeds, ways};
 use crate::packages;
 use crate::people;
 use crate::rooms::{self, order as frames};
-use crate::rows::{FriendState, Group, GroupStanding};
+use crate::rows::{FriendState, Group, GroupStanding, SaidIn};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, entry_is_of, is_leaf_of};
@@ -58,13 +58,24 @@ pub(super) fn meet(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, own: &
         // Who brought it in has named a mailbox whose receipts somebody else signs.
         return;
     }
-    ways::register_device(state, turn, &device, &chain, seat.ways.own.entry.clone());
-    learn(state, &device.device, &seat.ways);
+    let (leaf, id) = (seat.owner.leaf, device.device);
+    // What it has said itself, by this leaf or in another room that both are in, counts before what another member says of it.
+    let said = state.devices.get(&id).and_then(|row| row.ways_said);
+    let is_of_here = |said: SaidIn| if said.room == *room { said.leaf == leaf } else { rooms::is_in_shared(state, &id, &said.room) };
+    let has_said = said.is_some_and(is_of_here);
+    if has_said {
+        people::devices::learn_chain(state, turn, &chain);
+    } else {
+        ways::register_device(state, turn, &device, &chain, seat.ways.own.entry.clone());
+        learn(state, &id, &seat.ways, None);
+    }
+    if !has_said || state.devices.get(&id).is_some_and(|row| row.channel.outbound.is_none()) {
+        seeds::read_of_another(state, turn, room, &id, &seat.ways.seed);
+    }
     if let Some(package) = packages::own(state, own) {
         let seed = package.seed.clone();
         seeds::expect(state, room, &device, &seed);
     }
-    seeds::read(state, turn, room, &device.device, &seat.ways.seed);
 }
 
 /// Says to some devices how ours is written to in a room, and how we are called.
@@ -105,8 +116,9 @@ pub(super) fn is_friend(state: &State, device: &DeviceId) -> bool {
 }
 
 /// Notes how a device is written to that is no friend's.
-pub(super) fn learn(state: &mut State, device: &DeviceId, said: &Ways) {
+pub(super) fn learn(state: &mut State, device: &DeviceId, said: &Ways, by_itself: Option<SaidIn>) {
     let Some(row) = state.device_mut(device) else { return };
+    row.ways_said = by_itself;
     row.entry = said.own.entry.clone();
     row.put = Some(said.own.key.clone());
     row.relay_mailboxes = said.relay_mailboxes.clone();
@@ -189,4 +201,61 @@ pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Resu
         state.save_group(turn, Group { ended: Some(true), ..group });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::{NOW, Person, in_turn};
+    use crate::limits::DEVICE_LIFETIME;
+    use crate::wire::{Capabilities, RelayMailbox};
+    use symbolon_presence::identity::Identity;
+    use symbolon_presence::kdf::Secret;
+    use symbolon_presence::seeds::Seed;
+    use symbolon_presence::time::EARLIEST;
+
+    /// What the state has of how a device is written to: under which key, and under which seed.
+    fn known(state: &State, device: &DeviceId) -> (Option<Secret>, Option<u64>) {
+        let row = state.devices.get(device).unwrap();
+        (row.put.clone(), row.channel.outbound.as_ref().map(|known| known.number))
+    }
+
+    #[test]
+    fn a_seat_that_another_member_says_takes_no_place_of_what_its_device_has_said_itself() {
+        in_turn(|state, turn| {
+            let cem = Identity::generate(turn.rng, EARLIEST, NOW.since(EARLIEST) + DEVICE_LIFETIME);
+            let (entry, device) = (Person::entry(turn, &cem), cem.device);
+            let [crew, band] = [2, 3].map(|n| RoomId([n; 32]));
+            for room in [crew, band] {
+                assert!(rooms::register_shared(state, turn, room, vec![device]));
+            }
+            let seat = |leaf: u8, key: u8, number: u64| {
+                let own = RelayMailbox { entry: entry.clone(), key: Secret::from_bytes([key; 32]) };
+                let seed = Seed { number, secret: Secret::from_bytes([key; 32]) };
+                let ways = Ways { name: String::new(), own, relay_mailboxes: Vec::new(), seed, capabilities: Capabilities::OURS };
+                let owner =
+                    LeafOwner { leaf: PublicKeyBytes([leaf; 32]), chain: Some(cem.chain.clone()), key: Secret::from_bytes([0; 32]) };
+                Seat { owner, ways }
+            };
+            let is = |key: u8, number: u64| (Some(Secret::from_bytes([key; 32])), Some(number));
+            let own = PublicKeyBytes([9; 32]);
+            meet(state, turn, &crew, &own, &seat(1, 1, u64::MAX));
+            assert_eq!(known(state, &device), is(1, u64::MAX), "nothing else is known yet");
+            let truth = seat(1, 5, 5);
+            learn(state, &device, &truth.ways, Some(SaidIn { room: crew, leaf: truth.owner.leaf }));
+            seeds::read(state, turn, &crew, &device, &truth.ways.seed);
+            assert_eq!(known(state, &device), is(5, 5), "what it says itself counts, whichever number is higher");
+            meet(state, turn, &crew, &own, &seat(1, 1, u64::MAX));
+            meet(state, turn, &band, &own, &seat(2, 2, u64::MAX));
+            assert_eq!(known(state, &device), is(5, 5), "in this room or in another one");
+            meet(state, turn, &crew, &own, &seat(3, 3, 7));
+            assert_eq!(known(state, &device), is(3, 7), "it has come in again, by another leaf");
+            // Out of the room where it has said them, what is said in another one counts.
+            learn(state, &device, &truth.ways, Some(SaidIn { room: crew, leaf: truth.owner.leaf }));
+            rooms::set_members(state, turn, &crew, Vec::new());
+            meet(state, turn, &band, &own, &seat(2, 2, u64::MAX));
+            assert_eq!(known(state, &device), is(2, u64::MAX));
+        });
+    }
 }

@@ -1,13 +1,12 @@
 //! What the user does with rooms.
 
 use super::order::{self, Right};
-use super::{epochs, knocks, seats, wishes};
+use super::{epochs, knocks, places, seats, wishes};
 use crate::command::CommandError;
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::{self, Asking};
-use crate::limits::ROOMS_MAX;
 use crate::packages;
 use crate::people::{self, persons};
 use crate::rooms::{self, OwnLeaf};
@@ -24,10 +23,16 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
     if name.is_empty() || !is_name(name) {
         return Err(CommandError::BadName.into());
     }
-    if state.groups.rooms.len() >= ROOMS_MAX {
+    if !places::make(state, turn, None)? {
         return Err(CommandError::Full.into());
     }
     let room = RoomId::random(turn.rng);
+    found(state, turn, room, name)?;
+    Ok(room)
+}
+
+/// The room's first epoch, in which we are alone.
+pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, room: RoomId, name: &str) -> Result<(), Failed> {
     let own = OwnLeaf::fresh(turn)?;
     let leaf = PublicKeyBytes(own.leaf().0);
     let roster = Roster::founded(name.to_owned(), leaf, state.own.person(), state.own.identity.device);
@@ -54,6 +59,8 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
             ended: None,
             came: None,
             elsewhere: None,
+            named: None,
+            about: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {
@@ -61,7 +68,7 @@ pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Resu
     }
     conversations::note_line(state, turn, &room, &state.own.person(), Line::Created);
     turn.notify(Event::Room(room));
-    Ok(room)
+    Ok(())
 }
 
 /// The room's row, if we take part and our role gives us a right there.

@@ -4,19 +4,68 @@
 
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::rows::{Inner, KeptCommit};
+use crate::rows::{Inner, KeptCommit, commit_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
 use crate::wire::{Capabilities, Known, Piece};
-use crate::world::{RANGE_LIMIT, Sealed};
-use std::collections::BTreeMap;
+use crate::world::Sealed;
+use std::collections::VecDeque;
 use symbolon_presence::id::{DeviceId, EpochId, RoomId};
+use symbolon_presence::time::Timestamp;
 
 /// Commits given for one question; who lacks more asks again.
 const AT_ONCE: usize = 32;
 /// With more than this waiting for a device, it is given nothing.
 const WAITING_MAX: u64 = 256;
+/// Rows of commits read together: one may be as long as 300 KB.
+const PAGE: usize = 16;
+/// So far back an answer goes: all that is kept in 90 days of the busiest room is less.
+const BACK_MAX: usize = 8_192;
+
+/// A commit that is kept, without its bytes.
+pub(super) struct Kept {
+    pub epoch: EpochId,
+    pub number: u64,
+    pub size: usize,
+    pub at: Timestamp,
+}
+
+/// All commits of a room that are kept, page by page.
+pub(super) fn kept(turn: &Turn<'_>, room: &RoomId) -> Result<Vec<Kept>, TurnFailed> {
+    let (mut all, mut from) = (Vec::new(), room.as_bytes().to_vec());
+    loop {
+        let page = turn.range(Table::Commit, &from, PAGE)?;
+        for (key, bytes) in &page {
+            let Some(epoch) = key.strip_prefix(room.as_bytes().as_slice()).and_then(EpochId::from_slice) else { return Ok(all) };
+            let row: KeptCommit = decode_row(bytes)?;
+            all.push(Kept { epoch, number: row.number, size: bytes.len(), at: row.at });
+        }
+        let Some((last, _)) = page.last() else { return Ok(all) };
+        from = [last.as_slice(), &[0]].concat();
+    }
+}
+
+/// The epochs of the commits that are to be given, the oldest first: the first ones behind `from` on the way to the present one; if that
+/// is on a branch that nobody has shown here, those of this branch that may give way.
+fn path(state: &State, turn: &Turn<'_>, room: &RoomId, (present, from): (EpochId, EpochId)) -> Result<Vec<EpochId>, TurnFailed> {
+    let (mut at, mut behind, mut may_give_way) = (present, VecDeque::new(), Vec::new());
+    for _ in 0..BACK_MAX {
+        if at == from {
+            return Ok(behind.into());
+        }
+        // Row by row: they are many, and few of them are given.
+        let Some(KeptCommit { parent, .. }) = turn.row(Table::Commit, &commit_key(room, &at))? else { break };
+        behind.push_front(at);
+        behind.truncate(AT_ONCE);
+        if state.groups.steps_of(room).any(|step| step.parent == parent) {
+            may_give_way.push(at);
+        }
+        at = parent;
+    }
+    may_give_way.reverse();
+    Ok(may_give_way)
+}
 
 /// Asks a device whose frame is of an epoch that this one has not come to for the commits since.
 pub(crate) fn ask(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, room: &RoomId) {
@@ -35,27 +84,16 @@ pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
         return Ok(());
     }
     let Some(group) = state.groups.rooms.get(&room).filter(|group| group.roster.device(device).is_some()) else { return Ok(()) };
-    if known.epoch == group.epoch {
+    let present = group.epoch;
+    if known.epoch == present {
         return Ok(());
     }
-    let mut behind: BTreeMap<EpochId, (EpochId, Vec<u8>)> = BTreeMap::new();
-    for (key, bytes) in turn.range(Table::Commit, room.as_bytes(), RANGE_LIMIT)? {
-        let Some(epoch) = key.strip_prefix(room.as_bytes().as_slice()).and_then(EpochId::from_slice) else { break };
-        let row: KeptCommit = decode_row(&bytes)?;
-        behind.insert(epoch, (row.parent, row.bytes));
+    let peer = state.devices.get(device).map(|row| row.peer);
+    if !peer.is_some_and(|peer| state.rates.since(turn.now, peer)) {
+        return Ok(());
     }
-    // Back from the present epoch to the one that is named.
-    let (mut at, mut path) = (group.epoch, Vec::new());
-    while at != known.epoch {
-        let Some((parent, bytes)) = behind.remove(&at) else { break };
-        path.push((parent, bytes));
-        at = parent;
-    }
-    if at != known.epoch {
-        // It is on a branch that nobody has shown here: it is shown this one, as far back as this device would go.
-        path.retain(|(parent, _)| state.groups.steps_of(&room).any(|step| step.parent == *parent));
-    }
-    for (parent, bytes) in path.into_iter().rev().take(AT_ONCE) {
+    for epoch in path(state, turn, &room, (present, known.epoch))? {
+        let Some(KeptCommit { parent, bytes, .. }) = turn.row(Table::Commit, &commit_key(&room, &epoch))? else { break };
         let parts = Piece::split(&bytes);
         let more = u64::try_from(parts.len()).unwrap_or(u64::MAX);
         let is_long = parts.len() > 1;
@@ -74,3 +112,6 @@ pub(super) fn answer(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,11 @@
 //! What time brings: epochs become final, what was lost is said again.
 
 use super::order::{self, Ear};
-use super::{epochs, knocks, questions, seats, welcome};
+use super::{epochs, knocks, questions, seats, since, welcome};
 use crate::limits::{COMMIT_LIFE, COMMITS_OF_ROOM_BYTES};
-use crate::rows::KeptCommit;
 use crate::state::State;
-use crate::table::Table;
-use crate::turn::{Turn, TurnFailed, decode_row};
-use crate::world::RANGE_LIMIT;
-use symbolon_presence::id::{DeviceId, EpochId, PeerId, RoomId};
+use crate::turn::{Turn, TurnFailed};
+use symbolon_presence::id::{DeviceId, PeerId, RoomId};
 
 /// Looks at all rooms.
 pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
@@ -19,7 +16,9 @@ pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFa
         seats::end(state, turn, &room)?;
         knocks::sweep(state, turn, &room);
     }
-    let waiting: Vec<DeviceId> = state.groups.invitations.keys().map(|(_, device)| *device).collect();
+    welcome::sweep(state, turn)?;
+    let own = state.own.identity.device;
+    let waiting: Vec<DeviceId> = state.groups.invitations.keys().map(|(_, device)| *device).filter(|device| *device != own).collect();
     for device in waiting {
         welcome::say_again(state, turn, &device)?;
     }
@@ -44,20 +43,14 @@ fn settle(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), T
 }
 
 /// Forgets commits that nobody is to be given any more: those that are too old, then the oldest beyond so many bytes.
-fn drop_commits(turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
-    let page = turn.range(Table::Commit, room.as_bytes(), RANGE_LIMIT)?;
-    let mut kept: Vec<(u64, EpochId, usize, bool)> = Vec::new();
-    for (key, bytes) in page {
-        let Some(epoch) = key.strip_prefix(room.as_bytes().as_slice()).and_then(EpochId::from_slice) else { break };
-        let row: KeptCommit = decode_row(&bytes)?;
-        kept.push((row.number, epoch, bytes.len(), turn.sure.since(row.at) >= COMMIT_LIFE));
-    }
-    kept.sort_by_key(|(number, ..)| std::cmp::Reverse(*number));
+pub(super) fn drop_commits(turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    let mut kept = since::kept(turn, room)?;
+    kept.sort_unstable_by_key(|kept| std::cmp::Reverse(kept.number));
     let mut sum = 0usize;
-    for (_, epoch, size, is_old) in kept {
-        sum = sum.saturating_add(size);
-        if is_old || sum > COMMITS_OF_ROOM_BYTES {
-            State::drop_commit(turn, room, &epoch);
+    for commit in kept {
+        sum = sum.saturating_add(commit.size);
+        if turn.sure.since(commit.at) >= COMMIT_LIFE || sum > COMMITS_OF_ROOM_BYTES {
+            State::drop_commit(turn, room, &commit.epoch);
         }
     }
     Ok(())

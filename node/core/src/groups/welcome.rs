@@ -4,15 +4,16 @@
 //! `docs/protocol/rooms.md`.
 
 use super::epochs::next_update;
-use super::{knocks, questions, seats, texts};
+use super::held::{self, Leads};
+use super::{knocks, places, questions, seats, since, texts};
 use crate::conversations;
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::limits::ROOMS_MAX;
+use crate::limits::FINAL_AGE;
 use crate::packages::{self, VerifiedPackage};
 use crate::people;
 use crate::rooms;
-use crate::rows::{CameBy, Group, GroupStanding, Invitation, Line};
+use crate::rows::{CameBy, Group, GroupStanding, Invitation, Line, invitation_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -24,11 +25,6 @@ use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
-
-/// The key of an invitation: room, then device.
-fn invitation_key(room: &RoomId, device: &DeviceId) -> Vec<u8> {
-    [room.as_bytes().as_slice(), device.as_bytes()].concat()
-}
 
 /// Brings those in whom our commit has added: the room is in the epoch that they enter.
 pub(super) fn invite(
@@ -52,7 +48,7 @@ pub(super) fn invite(
         let attribution = (secret.revision, &secret.waik());
         let parts = (welcome.to_vec(), seated.clone());
         let bundle = WelcomeBundle::sign(&state.own.identity, (*room, package.leaf.as_bytes()), parts, attribution, turn.rng);
-        let invitation = Invitation { room: *room, device: package.device.device, bundle, said_in: None };
+        let invitation = Invitation { room: *room, device: package.device.device, bundle, said_in: None, at: None };
         turn.put(Table::Invitation, &invitation_key(room, &invitation.device), &invitation);
         state.groups.invitations.insert((*room, invitation.device), None);
         say(state, turn, invitation)?;
@@ -73,7 +69,7 @@ fn say(state: &mut State, turn: &mut Turn<'_>, invitation: Invitation) -> Result
     }
     let said_in = Some(friends_room);
     state.groups.invitations.insert((room, device), said_in);
-    turn.put(Table::Invitation, &invitation_key(&room, &device), &Invitation { room, device, bundle, said_in });
+    turn.put(Table::Invitation, &invitation_key(&room, &device), &Invitation { room, device, bundle, said_in, at: None });
     Ok(())
 }
 
@@ -98,19 +94,64 @@ pub(crate) fn invited(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, dev
 
 /// A friend brings us into a room. Errors change nothing that counts.
 pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Device, bundle: &WelcomeBundle) -> Result<(), Rejected> {
-    let room = bundle.room;
+    // Whose it is, before anything else is looked at.
+    let (leaf, adder) = signed(state, turn, bundle)?;
+    if adder.device != from.device || adder.peer != from.peer {
+        return Err(DropReason::Forged.into());
+    }
+    if come_in(state, turn, &leaf, &adder, bundle)? { Ok(()) } else { held::wait(state, turn, from, bundle) }
+}
+
+/// Something has changed in a room: a Welcome that has waited brings us in, once we are out.
+pub(super) fn look(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    if state.groups.rooms.get(room).is_some_and(|group| group.standing.is_member()) {
+        return Ok(());
+    }
+    let Some(Invitation { bundle, .. }) = held::row(state, turn, room)? else { return Ok(()) };
+    held::drop_waiting(state, turn, room);
+    let signed = signed(state, turn, &bundle);
+    match signed.and_then(|(leaf, adder)| come_in(state, turn, &leaf, &adder, &bundle)) {
+        Err(Rejected::Turn(failed)) => Err(failed),
+        // What was good when it came may not be so any more.
+        Ok(_) | Err(Rejected::Drop(_)) => Ok(()),
+    }
+}
+
+/// Asks once more for the commits that a Welcome waits for; gives up what waits for too long.
+pub(super) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    for room in held::waiting(state).map(|(room, _)| room).collect::<Vec<_>>() {
+        let Some(Invitation { bundle, at, .. }) = held::row(state, turn, &room)? else { continue };
+        if at.is_none_or(|at| turn.sure.since(at) >= FINAL_AGE) {
+            held::drop_waiting(state, turn, &room);
+        } else if let Ok((_, adder)) = signed(state, turn, &bundle) {
+            since::ask(state, turn, &adder.device, &room);
+        }
+    }
+    Ok(())
+}
+
+/// The leaf of ours that a Welcome is for, and who has signed it.
+fn signed(state: &State, turn: &Turn<'_>, bundle: &WelcomeBundle) -> Result<(PublicKeyBytes, Device), Rejected> {
     let leaf = rooms::welcome_leaf(turn, &bundle.welcome).map_err(refused)?;
     let leaf = PublicKeyBytes(leaf.0);
     if packages::own(state, &leaf).is_none() {
         return Err(DropReason::Unexpected.into());
     }
-    // Whose it is, before anything else is looked at.
     let known = state.own.past.iter().map(|past| &past.friendship).chain([&state.own.friendship]);
     let waik = known.filter(|secret| secret.revision == bundle.revision).map(|secret| secret.waik()).next();
     let adder = waik.and_then(|waik| bundle.verify(leaf.as_bytes(), &waik, turn.sure)).ok_or(DropReason::Forged)?;
-    if adder.device != from.device || adder.peer != from.peer {
-        return Err(DropReason::Forged.into());
-    }
+    Ok((leaf, adder))
+}
+
+/// Enters the room of a Welcome. False when we are in it, and it does not take the place of what we have.
+fn come_in(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    leaf: &PublicKeyBytes,
+    adder: &Device,
+    bundle: &WelcomeBundle,
+) -> Result<bool, Rejected> {
+    let (room, leaf, me) = (bundle.room, *leaf, state.own.person());
     if people::is_device_blocked(state, &adder.device) || state.siblings.get(&adder.peer).is_some_and(|row| row.gone.is_some()) {
         return Err(DropReason::Blocked.into());
     }
@@ -122,7 +163,9 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
             return Err(DropReason::Unexpected.into());
         }
         None if is_ours => return Err(DropReason::Unexpected.into()),
-        None if state.groups.rooms.len() >= ROOMS_MAX || !questions::has_place(state, &adder.person) => return Err(DropReason::Full.into()),
+        None if !places::has_place(state, &adder.person) || !questions::has_place(state, &adder.person) => {
+            return Err(DropReason::Full.into());
+        }
         Some(_) | None => {}
     }
     // All of it is checked before a room that is held makes place.
@@ -136,6 +179,16 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         // Two have added us at once: the members go on with the one that we have.
         return Err(DropReason::Unexpected.into());
     }
+    if let Some(held) = is_in {
+        let to = Leads { view: &view, roster: &roster, came };
+        if !held::gives_way(turn, held, &me, adder, &to)? {
+            return Ok(false);
+        }
+    }
+    if held.is_none() && !places::make(state, turn, Some(&adder.person))? {
+        return Err(DropReason::Full.into());
+    }
+    held::drop_waiting(state, turn, &room);
     let before = rooms::members(state, &room);
     if held.is_some() {
         rooms::forget(state, turn, room)?;
@@ -145,7 +198,7 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     packages::used(state, turn, &leaf);
     let standing = GroupStanding::Member;
     // Our user is in it already, with another device.
-    let is_own = adder.person == state.own.person();
+    let is_own = adder.person == me;
     let is_wanted = state.vouching.awaits(&room, &adder.person);
     let question = if is_own { None } else { questions::of_welcome(state, turn, held.as_ref(), &roster, is_wanted) };
     let due = next_update(turn, roster.leaves.len(), true);
@@ -165,6 +218,8 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
         ended: None,
         came,
         elsewhere: None,
+        named: None,
+        about: None,
     };
     if let Some(secret) = knocks {
         knocks::learn(state, turn, &room, secret);
@@ -181,12 +236,11 @@ pub(crate) fn receive_welcome(state: &mut State, turn: &mut Turn<'_>, from: &Dev
     }
     seats::say(state, turn, &room, &devices)?;
     texts::say_again(state, turn, &room, &devices, &lacking)?;
-    let me = state.own.person();
     let line = if adder.person == me { Line::Devices } else { Line::Came(me) };
     conversations::note_line(state, turn, &room, &adder.person, line);
     turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));
     turn.tell(crate::notice::GroupsNotice::Moved(room));
-    Ok(())
+    Ok(true)
 }
 
 /// The commit by which we come in, beside others that were made at once.

@@ -1,5 +1,6 @@
 //! Who is meant by a name or an id, and rows of friends.
 
+use super::rooms::room_name;
 use super::{names, persons};
 use crate::command::{CommandError, Who};
 use crate::rows::Friend;
@@ -92,7 +93,7 @@ pub(crate) fn find_target(state: &State, who: &Who) -> Result<Target, CommandErr
 
 /// The rooms of such a name. A room that its user has not said yes to takes no name from friends or other rooms.
 fn named(state: &State, is: &dyn Fn(&str) -> bool) -> BTreeSet<RoomId> {
-    let named = state.groups.rooms.values().filter(|group| group.question.is_none() && is(&group.roster.name));
+    let named = state.groups.rooms.values().filter(|group| group.question.is_none() && is(room_name(state, group)));
     named.map(|group| group.room).collect()
 }
 

@@ -3,7 +3,7 @@
 use super::channel::Channel;
 use crate::wire::{Capabilities, RelayMailbox};
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{DeviceId, Digest, Nonce, PeerId, RoomId, SignatureBytes};
+use symbolon_presence::id::{DeviceId, Digest, Nonce, PeerId, PublicKeyBytes, RoomId, SignatureBytes};
 use symbolon_presence::identity::{Chain, peer_id};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::kem::KemPublicBytes;
@@ -59,6 +59,9 @@ pub(crate) struct Device {
     /// Which list of our devices it has seen.
     #[n(28)]
     pub listed_told: Option<ListedTold>,
+    /// Where it has said itself how members of shared rooms write to it.
+    #[n(29)]
+    pub ways_said: Option<SaidIn>,
     /// How far it and this device are; a row of its own, because it changes with every envelope.
     #[cbor(skip)]
     pub channel: Channel,
@@ -89,6 +92,7 @@ impl Device {
             overtaken: None,
             gone_told: None,
             listed_told: None,
+            ways_said: None,
             channel: Channel::default(),
         }
     }
@@ -102,6 +106,16 @@ pub(crate) struct GoneTold {
     pub room: RoomId,
     #[n(1)]
     pub devices: Vec<DeviceId>,
+}
+
+/// In which shared room a device has said something, by which leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct SaidIn {
+    #[n(0)]
+    pub room: RoomId,
+    #[n(1)]
+    pub leaf: PublicKeyBytes,
 }
 
 /// The list of our devices that a device has seen.

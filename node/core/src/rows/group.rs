@@ -55,6 +55,22 @@ pub(crate) struct Group {
     /// [`limits::DEVICES_MAX`](crate::limits::DEVICES_MAX). None of a room that this device is in, or was.
     #[n(14)]
     pub elsewhere: Option<Vec<PeerId>>,
+    /// Who has given it its name, and how it was called here before.
+    #[n(15)]
+    pub named: Option<GivenBy>,
+    /// The same of its topic.
+    #[n(16)]
+    pub about: Option<GivenBy>,
+}
+
+/// Who has given a room something that is shown of it. Of somebody of whom our user wants nothing, what was before is shown.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct GivenBy {
+    #[n(0)]
+    pub by: PeerId,
+    #[n(1)]
+    pub before: String,
 }
 
 /// The commit by which we have come into a room. When two have added us at once, one of their commits gives way.
@@ -227,6 +243,12 @@ pub(crate) fn commit_key(room: &RoomId, epoch: &EpochId) -> Vec<u8> {
     [room.as_bytes().as_slice(), epoch.as_bytes()].concat()
 }
 
+/// The room and the epoch of such a key.
+pub(crate) fn split_commit_key(key: &[u8]) -> Option<(RoomId, EpochId)> {
+    let (room, epoch) = key.split_at_checked(RoomId::LEN)?;
+    RoomId::from_slice(room).zip(EpochId::from_slice(epoch))
+}
+
 /// A member's seat, as others are shown it who come in. Under room and leaf.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
@@ -333,7 +355,7 @@ pub(crate) fn wish_key(room: &RoomId, id: &MessageId) -> Vec<u8> {
     [room.as_bytes().as_slice(), id.as_bytes()].concat()
 }
 
-/// A Welcome that a friend does not have yet. Under room and device.
+/// A Welcome that a friend does not have yet; or, under our own device, one that waits until we are out of its room. Under room and device.
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Invitation {
@@ -346,6 +368,14 @@ pub(crate) struct Invitation {
     /// The room of the friendship in which it was said last.
     #[n(3)]
     pub said_in: Option<RoomId>,
+    /// When it came, of one for our own device.
+    #[n(4)]
+    pub at: Option<Timestamp>,
+}
+
+/// The key of an invitation: room, then device.
+pub(crate) fn invitation_key(room: &RoomId, device: &DeviceId) -> Vec<u8> {
+    [room.as_bytes().as_slice(), device.as_bytes()].concat()
 }
 
 /// Who was in a room when a text was sealed. Under room and epoch.

@@ -45,6 +45,9 @@ pub(crate) struct InRoom {
     /// Whose device it is where that person is a friend already: no user is asked, and nobody else can answer.
     #[n(2)]
     pub device_of: Option<PeerId>,
+    /// The room in which we were asked.
+    #[n(3)]
+    pub room: Option<RoomId>,
 }
 
 /// A friend request.

@@ -41,6 +41,9 @@ pub(crate) struct Outbound {
     /// One more than the highest counter under it that the device has acknowledged.
     #[n(3)]
     pub acknowledged: u64,
+    /// Whether another member has said it of the device, which has not said it itself.
+    #[n(4)]
+    pub is_hearsay: Option<bool>,
 }
 
 impl Outbound {

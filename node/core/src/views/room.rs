@@ -34,8 +34,8 @@ fn view(state: &State, group: &Group) -> RoomView {
         waits.filter_map(|wish| if let WishFor::Add(peer, _) = &wish.what { Some(*peer) } else { None }).collect();
     RoomView {
         room: group.room,
-        name: group.roster.name.clone(),
-        topic: if group.is_asked() { String::new() } else { group.roster.topic.clone() },
+        name: people::room_name(state, group).to_owned(),
+        topic: if group.is_asked() { String::new() } else { people::room_topic(state, group).to_owned() },
         epoch: group.number,
         members: group.roster.users.len(),
         role: group.roster.role(&state.own.person()).map(role),

@@ -86,3 +86,31 @@ fn an_older_seed_said_in_the_same_room_takes_no_newer_ones_place() {
         assert_eq!(in_force(state), Some(ben.said.number));
     });
 }
+
+#[test]
+fn a_seed_that_another_member_has_said_gives_way_to_what_the_device_says_in_any_room_until_it_was_used() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let id = ben.device.device;
+        let [crew, band] = [2, 3].map(|n| RoomId([n; 32]));
+        for room in [crew, band] {
+            assert!(rooms::register_shared(state, turn, room, vec![id]));
+        }
+        let seed = |number: u64| Seed { number, secret: symbolon_presence::kdf::Secret::from_bytes([number as u8; 32]) };
+        let known = |state: &State| state.devices[&id].channel.outbound.as_ref().map(|known| known.number);
+        for is_used in [false, true] {
+            state.channel_mut(&id).unwrap().outbound = None;
+            // In a room in which it may not be at all.
+            read_of_another(state, turn, &crew, &id, &seed(90));
+            read_of_another(state, turn, &band, &id, &seed(91));
+            assert_eq!(known(state), Some(90), "of two that others say the first one stays");
+            if is_used {
+                state.channel_mut(&id).unwrap().outbound.as_mut().unwrap().acknowledged = 1;
+            }
+            read(state, turn, &band, &id, &seed(5));
+            assert_eq!(known(state), Some(if is_used { 90 } else { 5 }), "it has opened what was sealed so: {is_used}");
+            read(state, turn, &crew, &id, &seed(90));
+            assert_eq!(known(state), Some(if is_used { 90 } else { 5 }), "of two that it says itself the first one stays");
+        }
+    });
+}
