@@ -145,6 +145,11 @@ fn r13_a_lost_device_is_replaced_by_a_new_one_that_reuses_no_key_and_friends_tal
     let Ok(Reply::Identity(me)) = sim.command(fresh, Command::Identity) else { panic!() };
     assert_eq!((me.id, &me.words, me.name.as_str()), (lost.id, &lost.words, "Ana"), "the same person");
     assert_ne!(me.device, lost.device, "another device");
+    // Others of the person may have got serials of which the backup knows nothing.
+    let serial =
+        |parts: &[BackupPart]| parts.iter().find_map(|part| if let BackupPart::Head(head) = part { Some(head.serial) } else { None });
+    let again = backup(&mut sim, fresh, &entropy);
+    assert!(serial(&again).unwrap() > serial(&parts).unwrap() + (1 << 40));
     let before: Vec<String> = (0..90).map(|n| format!("before {n}")).collect();
     have(&mut sim, &[fresh], &before.iter().map(String::as_str).collect::<Vec<_>>());
     assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, fresh, 2)), "friends' devices answer");

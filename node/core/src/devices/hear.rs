@@ -113,6 +113,7 @@ mod tests {
     use super::*;
     use crate::command::Trust;
     use crate::fixture::{NOW, Person, in_turn};
+    use crate::rows::Sibling;
     use crate::wire::{PersonSaid, PersonStanding, RoomIs, RoomSaid, RoomTextSaid, TextSaid};
     use symbolon_presence::id::{MessageId, RoomId};
 
@@ -174,6 +175,38 @@ mod tests {
                 assert!(matches!(hear(state, turn, &friend.device, said), Err(Rejected::Drop(DropReason::Forged))));
             }
             assert_eq!((&state.own.name, turn.out.changes.iter().count()), (&name, changes), "nothing of it is written");
+        });
+    }
+
+    #[test]
+    fn a_device_of_ours_that_was_removed_is_heard_no_more() {
+        in_turn(|state, turn| {
+            let laptop = Device { person: state.own.person(), ..Person::new(state, turn, 7).device };
+            let row = Sibling { peer: laptop.peer, label: None, since: NOW, taken: 0, gone: None, said: None, rooms: None };
+            state.save_sibling(turn, row.clone());
+            let room = RoomSaid {
+                room: RoomId([5; 32]),
+                version: 1,
+                by: laptop.peer,
+                is_muted: true,
+                is_archived: false,
+                name: "Crew".into(),
+                is: RoomIs::In,
+            };
+            let text = RoomTextSaid {
+                room: RoomId([5; 32]),
+                id: MessageId([2; 16]),
+                at: NOW,
+                from: laptop.person,
+                state: crate::command::MessageState::Delivered,
+                text: "never written".into(),
+            };
+            assert!(hear(state, turn, &laptop, OwnSaid::Rooms(vec![room.clone()])).is_ok(), "while it is ours");
+            state.save_sibling(turn, Sibling { gone: Some(NOW), ..row });
+            for said in [OwnSaid::Rooms(vec![room]), OwnSaid::RoomTexts(vec![text]), OwnSaid::Label("laptop".into())] {
+                assert!(matches!(hear(state, turn, &laptop, said), Err(Rejected::Drop(DropReason::Forged))));
+            }
+            assert_eq!(turn.get(crate::table::Table::MessageIndex, &[2; 16]).unwrap(), None, "no text of it is filed");
         });
     }
 }
