@@ -14,7 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use symbolon_presence::capsule::{CAPSULE_MAILBOXES, CapsuleKeys, PIECES_OF_MAILBOX, Piece};
-use symbolon_presence::id::{GrantId, LookupId, Nonce};
+use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Record, day_of};
 use symbolon_presence::time::Timestamp;
@@ -27,6 +27,21 @@ use symbolon_relay::packages::{Fetch, Fetched, Handed, Stock};
 pub const ASKED_MAX: usize = 8;
 /// Capsules of which pieces are kept, for all relays together. The oldest gives way.
 const VERSIONS_MAX: usize = 16;
+
+/// Pieces that are remembered of an earlier search, for all relays together.
+const TAKEN_MAX: usize = ASKED_MAX * CAPSULE_MAILBOXES as usize * PIECES_OF_MAILBOX;
+
+/// A piece that a relay has handed out, sealed as it lay there. A relay hands each out once: a search that was broken off goes on with those
+/// that it got.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The relay's mailbox id.
+    pub relay: MailboxId,
+    /// The number of the capsule's mailbox there.
+    pub number: u8,
+    /// The package.
+    pub package: Vec<u8>,
+}
 
 /// A search for capsules.
 pub struct Search {
@@ -41,6 +56,10 @@ pub struct Search {
     /// When one was whole first.
     whole_at: Option<Timestamp>,
     looking: Looking,
+    /// What an earlier search has got, of relays that are not asked yet; at most [`TAKEN_MAX`].
+    before: Vec<Taken>,
+    /// What this one has got since that was last asked.
+    taken: Vec<Taken>,
 }
 
 /// The look for the record that names the relays, at servers and in the DHT.
@@ -129,7 +148,20 @@ impl Search {
             next_dial: 0,
             whole_at: None,
             looking: Looking::default(),
+            before: Vec::new(),
+            taken: Vec::new(),
         }
+    }
+
+    /// Goes on with what an earlier search has got, which was broken off. Before any relay is asked.
+    pub fn go_on(&mut self, taken: Vec<Taken>) {
+        self.before = taken;
+        self.before.truncate(TAKEN_MAX);
+    }
+
+    /// What relays have handed out since this was last asked: it is nowhere else until it is put back.
+    pub fn take_taken(&mut self) -> Vec<Taken> {
+        std::mem::take(&mut self.taken)
     }
 
     /// Looks at these servers, each by its addresses, at nodes that the LAN shows meanwhile, and from there in the DHT, for the
@@ -185,18 +217,27 @@ impl Search {
         if is_known || self.asked.len() >= ASKED_MAX || !relay.is_bounded() {
             return false;
         }
-        self.asked.push(Asked {
-            relay,
-            step: Step::Waits(now),
-            calls: 0,
-            number: 0,
-            version: None,
-            sealed: BTreeMap::new(),
-            frames: 0,
-            end: None,
-        });
+        let mut asked =
+            Asked { relay, step: Step::Waits(now), calls: 0, number: 0, version: None, sealed: BTreeMap::new(), frames: 0, end: None };
+        self.remember(&mut asked);
+        self.asked.push(asked);
         self.tick(now);
         true
+    }
+
+    /// What an earlier search has got from a relay is there already.
+    fn remember(&mut self, asked: &mut Asked) {
+        let relay = asked.relay.mailbox();
+        for Taken { number, package, .. } in self.before.extract_if(.., |taken| taken.relay == relay).collect::<Vec<_>>() {
+            let Some(piece) = self.keys.open(&relay, number, &package) else { continue };
+            let is_here = usize::from(piece.index) / PIECES_OF_MAILBOX == usize::from(number);
+            if is_here && *asked.version.get_or_insert((piece.version, piece.count)) == (piece.version, piece.count) {
+                asked.sealed.insert((number, piece.index), package);
+                self.keep(piece);
+            }
+        }
+        let so_far = u8::try_from(asked.sealed.len() / PIECES_OF_MAILBOX).unwrap_or(u8::MAX);
+        asked.number = so_far.min(CAPSULE_MAILBOXES - 1);
     }
 
     /// What the network is to do.
@@ -284,6 +325,7 @@ impl Search {
     fn link_up(&mut self, now: Timestamp, link: LinkId, dial: Option<DialId>) {
         let at = self.asked.iter().position(|asked| matches!(asked.step, Step::Dialled(of, _) if Some(of) == dial));
         match at {
+            Some(at) if self.asked.get(at).is_some_and(Asked::has_all) => self.end(now, at, link, true),
             Some(at) => self.fetch(now, at, link),
             // Nobody else has any business here.
             None => self.actions.push_back(NetAction::Close(link, CloseReason::Idle)),
@@ -338,6 +380,7 @@ impl Search {
             // All that there is was handed out.
             return self.end(now, at, link, false);
         }
+        self.taken.push(Taken { relay, number, package: package.clone() });
         asked.sealed.insert((number, piece.index), package);
         let (here, count) = (asked.sealed.len(), usize::from(piece.count));
         let so_far = (usize::from(number) + 1) * PIECES_OF_MAILBOX;
@@ -419,6 +462,11 @@ impl Looking {
 }
 
 impl Asked {
+    /// Whether every piece of its capsule is here.
+    fn has_all(&self) -> bool {
+        self.version.is_some_and(|(_, count)| self.sealed.len() >= usize::from(count))
+    }
+
     /// It was not reached, or the link is gone: what is still there is asked for again.
     fn try_again(&mut self, now: Timestamp) {
         if self.calls < FETCH_CALLS_MAX {

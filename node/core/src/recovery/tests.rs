@@ -116,6 +116,46 @@ fn what_was_handed_out_is_put_back_unless_another_capsule_was_left_meanwhile() {
 }
 
 #[test]
+fn a_search_that_is_broken_off_and_begun_again_has_all_pieces_and_puts_all_back() {
+    let (there, keys) = (relay(1), CapsuleKeys::new(&key()));
+    let pieces = Piece::cut(3, &[7; 9_000]).unwrap();
+    let sealed: Vec<Vec<u8>> = pieces.iter().map(|piece| keys.seal(&there.mailbox(), 0, piece, &mut rng(5))).collect();
+    let hand = |search: &mut Search, nonce, at: usize| search.handle(NOW, &fetched(nonce, Handed::Package(sealed[at].clone())));
+    let mut first = search();
+    assert!(first.ask(there.clone(), NOW));
+    let nonce = linked(&mut first, LinkId(1));
+    hand(&mut first, nonce, 0);
+    let taken = first.take_taken();
+    assert!(taken.len() == 1 && first.take_taken().is_empty(), "each is said once");
+    drop(first);
+    for is_all in [false, true] {
+        let mut again = search();
+        let of = |at: usize| Taken { relay: there.mailbox(), number: 0, package: sealed[at].clone() };
+        // What is of another relay, or no piece, is passed over.
+        let junk = [Taken { relay: relay(2).mailbox(), ..of(1) }, Taken { package: vec![1; 4_096], ..of(1) }, Taken { number: 1, ..of(1) }];
+        let rest = if is_all { vec![of(1), of(2)] } else { Vec::new() };
+        again.go_on(taken.iter().cloned().chain(junk).chain(rest).collect());
+        assert!(again.ask(there.clone(), NOW));
+        if is_all {
+            let dial =
+                actions(&mut again).into_iter().find_map(|action| if let NetAction::Dial(dial, _) = action { Some(dial) } else { None });
+            again.handle(NOW, &Input::LinkUp { link: LinkId(1), dial, path: Path::Direct, source: Source::default(), keys: None });
+        } else {
+            let nonce = linked(&mut again, LinkId(1));
+            hand(&mut again, nonce, 1);
+            let nonce = asked(&mut again).unwrap();
+            hand(&mut again, nonce, 2);
+        }
+        assert_eq!(again.found().iter().map(|capsule| capsule.bytes.len()).collect::<Vec<_>>(), [9_000]);
+        let stock = |action| {
+            let NetAction::Send(_, bytes) = action else { return None };
+            if let Frame::Stock(stock) = Frame::decode(&bytes).unwrap() { Some(stock.packages.len() + 1) } else { None }
+        };
+        assert_eq!(actions(&mut again).into_iter().find_map(stock), Some(3), "all three");
+    }
+}
+
+#[test]
 fn only_what_was_sealed_under_the_words_names_relays_and_no_more_than_eight_are_asked() {
     let mut search = search();
     search.look_at(vec![vec![Address(vec![4, 1])]], NOW);
