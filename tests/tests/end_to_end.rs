@@ -33,6 +33,8 @@ mod hostile_hub;
 mod hub_client;
 #[path = "end_to_end/hub_server.rs"]
 mod hub_server;
+#[path = "end_to_end/inbox.rs"]
+mod inbox;
 #[path = "end_to_end/introduction.rs"]
 mod introduction;
 #[cfg(target_os = "linux")]
