@@ -42,9 +42,9 @@ impl Host {
     fn outcome(&self, put: &Put) -> Option<Outcome> {
         let (mut wire, key) = (self.call(), VerifyingKey::parse(&self.link.receipt).unwrap());
         wire.say(&Frame::Put(put.clone()).encode());
-        heard(&mut wire, |frame| match frame {
-            Frame::Receipt(receipt) => receipt.verify(&key, &self.link.mailbox()).unwrap().items.first().map(|item| item.outcome),
-            _ => None,
+        heard(&mut wire, |frame| {
+            let Frame::Receipt(receipt) = frame else { return None };
+            receipt.verify(&key, &self.link.mailbox()).unwrap().items.first().map(|item| item.outcome)
         })
         .pop()
     }
@@ -57,10 +57,7 @@ impl Host {
     fn deposits(&self, frame: &Frame) -> Vec<Deposit> {
         let mut wire = self.call();
         wire.say(&frame.encode());
-        heard(&mut wire, |frame| match frame {
-            Frame::Deposit(deposit) => Some(deposit),
-            _ => None,
-        })
+        heard(&mut wire, |frame| if let Frame::Deposit(deposit) = frame { Some(deposit) } else { None })
     }
 }
 
