@@ -31,7 +31,9 @@ pub(crate) fn is_unlisted(state: &State, person: &PeerId, device: &DeviceId) -> 
 pub(crate) fn is_shut_out(state: &State, device: &DeviceId) -> bool {
     let is_unlisted =
         |row: &crate::rows::Device| is_unlisted(state, &peer_id(&row.chain.root), device) && !state.is_gone_sibling(&row.peer);
-    state.barred.contains_key(device) || state.devices.get(device).is_some_and(is_unlisted)
+    // Asked for every frame: nothing is hashed as long as nobody has made a list.
+    let may_be_unlisted = || !state.listed.is_empty() && state.devices.get(device).is_some_and(is_unlisted);
+    state.barred.contains_key(device) || may_be_unlisted()
 }
 
 /// The newest Offer of somebody blocked, of those that would have waited here.
