@@ -146,7 +146,8 @@ impl Told {
                 self.held.push(ask);
                 drop(sender.send(Answer::Ack.encode()));
             }
-            (Lie::Turned, Ask::Say(_)) => {
+            // What is still said of an earlier knock is none of the three.
+            (Lie::Turned, Ask::Say(say)) if self.newest() == Some(say.nonce) => {
                 self.held.push(ask);
                 drop(sender.send(Answer::Ack.encode()));
                 if self.held.len() == 3 {
@@ -161,11 +162,15 @@ impl Told {
         answer
     }
 
+    /// The newest knock.
+    fn newest(&self) -> Option<Nonce> {
+        self.seen.iter().rev().find_map(|ask| if let Ask::Knock(knock) = ask { Some(knock.nonce) } else { None })
+    }
+
     /// What nobody has said: a word, a knock, and an answer to the newest knock.
     fn invented(&self, ask: &Ask) -> Answer {
         let number = u8::try_from(self.lies % 251).unwrap();
-        let of = |ask: &Ask| if let Ask::Knock(knock) = ask { Some(knock.nonce) } else { None };
-        match (ask, self.seen.iter().rev().find_map(of)) {
+        match (ask, self.newest()) {
             (Ask::Await(wait), _) => Answer::Said(wait.had, vec![number; KNOCK_LEN]),
             (_, Some(nonce)) if number % 2 == 0 => Answer::Responds(nonce, vec![number; RESPONSE_LEN]),
             _ => Answer::Knocks(Nonce([number; 16]), vec![number; KNOCK_LEN]),

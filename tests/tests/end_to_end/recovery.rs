@@ -51,6 +51,8 @@ fn r13_a_person_whose_disk_died_goes_on_by_words_and_backup_and_a_friend_notices
     a.json(&["send", "Ben", "before", "--wait", "delivered"]).unwrap();
     b.json(&["room", "create", "Crew"]).unwrap();
     b.json(&["room", "add", "Crew", "Andi"]).unwrap();
+    // What is written before somebody has come in is not for them.
+    within(SOON, "Andi is in the room", || Ok((a.json(&["room", "list"])?.len() == 1).then_some(()))).unwrap();
     b.json(&["send", "Crew", "to the crew"]).unwrap();
     wait_for_text(&a, "to the crew");
 
