@@ -295,6 +295,10 @@ impl Hub {
         if !room.listeners.contains_key(&listener) {
             return Err(Refusal::Unknown);
         }
+        if known.words.contains(&say.sealed) {
+            // The answer to it was lost.
+            return Ok(alias);
+        }
         // A pass, and later the word of a person.
         let said = known.by.iter().filter(|other| **other == listener).count();
         if known.by.len() >= HUB_WORDS_OF_KNOCK || known.words.len() >= HUB_WORDS_MAX || said >= 2 {

@@ -72,11 +72,11 @@ fn knock_again(hub: &HubServer, lie: Lie, dea: &Node, card: &str) {
     dea.json(&["room", "knock", card]).unwrap();
 }
 
-fn answered(hub: &HubServer) {
+fn answered(hub: &HubServer, newcomer: &Node) {
     let is_there = || Ok((hub.told().count(is_answer) > 0).then_some(()));
     within(LATER, "she has answered", is_there).unwrap_or_else(|late| {
         let so_far = hub.told().so_far();
-        panic!("{late}: {so_far}")
+        panic!("{late}: {so_far}; {:?}", newest(newcomer, "out"))
     });
 }
 
@@ -86,7 +86,7 @@ fn lies(hub: &HubServer, dea: &Node, card: &str) {
     for lie in [Lie::Words, Lie::Answers, Lie::Invented] {
         knock_again(hub, lie, dea, card);
         if lie == Lie::Answers {
-            answered(hub);
+            answered(hub, dea);
         } else {
             // To what was invented all say something, too.
             words(3).unwrap();
@@ -138,7 +138,7 @@ fn removed_while_they_vouch(hub: &HubServer, ben: &mut Node, others: [&Node; 4],
     let [_, ana, cem, dea] = others;
     hub.told().lie(Lie::Late);
     eva.json(&["room", "knock", card]).unwrap();
-    answered(hub);
+    answered(hub, eva);
     ben.kill().unwrap();
     ana.json(&["room", "remove", ROOM, NAMES[1]]).unwrap();
     for node in [ana, cem, dea] {

@@ -96,8 +96,7 @@ impl Vouching {
             }
             (For::Knock(id, hub), answer) => self.knocked(state, turn, &id, hub, answer),
             (For::Await(id, hub), answer) => self.waited(state, turn, &id, hub, answer)?,
-            // Who is meant asks again, if it was lost.
-            (For::Said, _) => {}
+            (For::Said, answer) => self.talks.heard_said(turn.now, ask, answer.is_some()),
         }
         self.look(state, turn);
         Ok(())

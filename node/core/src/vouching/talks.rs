@@ -84,6 +84,9 @@ impl Talk {
     }
 }
 
+/// How often what did not reach a hub is said again. A pass as often as a word: the hub must not know one from the other by it.
+const SAYS_AGAIN: u32 = 4;
+
 /// Something that is said at a moment.
 #[derive(Debug)]
 pub(super) struct Say {
@@ -93,7 +96,7 @@ pub(super) struct Say {
 }
 
 /// What is said.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Saying {
     /// As a member of a room: to who has knocked.
     Member(RoomId, RoomAlias, Nonce, Vec<u8>),
@@ -110,8 +113,10 @@ pub(super) struct Talks {
     listens: BTreeMap<(RoomId, usize), Talk>,
     /// For each hub of each knock of ours.
     awaits: BTreeMap<(RequestId, usize), Talk>,
-    /// At most [`HUB_ASKS_MAX`].
-    says: Vec<Say>,
+    /// At most [`HUB_ASKS_MAX`], and how often each was said in vain.
+    says: Vec<(Say, u32)>,
+    /// What was said and is not answered, of the questions above.
+    said: BTreeMap<AskId, (Say, u32)>,
     /// Questions that are to leave in this turn.
     sent: Vec<Sent>,
 }
@@ -160,12 +165,22 @@ impl Talks {
 
     pub fn next_due(&self) -> Option<Timestamp> {
         let talks = self.listens.values().chain(self.awaits.values()).map(Talk::next);
-        talks.chain(self.says.iter().map(|say| say.at)).min()
+        talks.chain(self.says.iter().map(|(say, _)| say.at)).min()
     }
 
     pub fn say(&mut self, say: Say) {
         if self.says.len() < HUB_ASKS_MAX {
-            self.says.push(say);
+            self.says.push((say, 0));
+        }
+    }
+
+    /// The hub has answered to what was said, or was not reached: then the same is said again. Nobody else would: a hub asks each
+    /// member once, and who has knocked answers once.
+    pub fn heard_said(&mut self, now: Timestamp, ask: AskId, is_heard: bool) {
+        let Some((say, tries)) = self.said.remove(&ask) else { return };
+        if !is_heard && tries < SAYS_AGAIN && self.says.len() < HUB_ASKS_MAX {
+            let at = now.after(PAUSE.saturating_mul(1 << tries));
+            self.says.push((Say { at, ..say }, tries.saturating_add(1)));
         }
     }
 
@@ -229,15 +244,16 @@ impl Talks {
         for key in awaits {
             self.wait(state, turn, key);
         }
-        let (due, later): (Vec<Say>, Vec<Say>) = std::mem::take(&mut self.says).into_iter().partition(|say| say.at <= now);
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.says).into_iter().partition(|(say, _)| say.at <= now);
         self.says = later;
-        for say in due {
-            let bytes = match say.what {
+        for (say, tries) in due {
+            let bytes = match say.what.clone() {
                 Saying::Newcomer(bytes) => Some(bytes),
                 Saying::Member(room, alias, nonce, sealed) => self.as_member(state, (&room, &say.hub), &alias, (nonce, sealed)),
             };
             if let Some(bytes) = bytes {
-                self.send(For::Said, say.hub, bytes);
+                let ask = self.send(For::Said, say.hub.clone(), bytes);
+                self.said.insert(ask, (say, tries));
             }
         }
         std::mem::take(&mut self.sent)
@@ -293,7 +309,8 @@ impl Talks {
         let ask = AskId(self.next_ask);
         if self.asks.len() >= HUB_ASKS_MAX {
             // The oldest one ended long ago.
-            self.asks.pop_first();
+            let oldest = self.asks.pop_first();
+            self.said.retain(|ask, _| oldest.is_none_or(|(oldest, _)| oldest != *ask));
         }
         self.asks.insert(ask, of);
         self.sent.push(Sent { ask, hub, bytes });
@@ -307,4 +324,43 @@ pub(super) enum Heard {
     Knock(Nonce, Vec<u8>),
     /// Who has knocked answers.
     Response(Nonce, Vec<u8>),
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::in_turn;
+
+    #[test]
+    fn what_did_not_reach_a_hub_is_said_again_the_same_four_times_and_what_it_has_heard_is_not() {
+        in_turn(|state, turn| {
+            let mut talks = Talks::default();
+            let say = |talks: &mut Talks, turn: &Turn<'_>| {
+                talks.say(Say { at: turn.now, hub: vec![Address(vec![4])], what: Saying::Newcomer(vec![7]) });
+            };
+            say(&mut talks, turn);
+            let mut said = 0;
+            while let Some(at) = talks.next_due() {
+                turn.now = turn.now.max(at);
+                let sent = talks.ask(state, turn);
+                assert!(sent.len() == 1 && sent[0].bytes == [7] && talks.says.is_empty());
+                said += 1;
+                assert_eq!(talks.take(sent[0].ask), Some(For::Said));
+                talks.heard_said(turn.now, sent[0].ask, false);
+                talks.heard_said(turn.now, sent[0].ask, false);
+            }
+            assert_eq!((said, talks.said.len()), (1 + SAYS_AGAIN, 0), "each answer counts once");
+            say(&mut talks, turn);
+            let sent = talks.ask(state, turn);
+            talks.heard_said(turn.now, sent[0].ask, true);
+            assert_eq!(talks.next_due(), None);
+            // However much is said and never answered, no more of it is kept than there are questions.
+            for _ in 0..2 * HUB_ASKS_MAX {
+                say(&mut talks, turn);
+                talks.ask(state, turn);
+            }
+            assert!(talks.said.len() <= HUB_ASKS_MAX && talks.asks.len() <= HUB_ASKS_MAX);
+        });
+    }
 }
