@@ -1,6 +1,6 @@
 //! A relay on the LAN: shown to those who have nothing but their recovery phrase, or a friend's machine.
 //!
-//! It looks like the node of a stranger: a tag that is nobody's, places and the transport key. All of it but the tag is in the
+//! It looks like the node of a stranger: a tag that belongs to nobody, places and the transport key. All of it but the tag is in the
 //! relay's link anyway. What it does for others it does there as anywhere.
 
 use crate::lan::{Lan, LanHandle, LanMode};

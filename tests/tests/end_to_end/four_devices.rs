@@ -170,7 +170,7 @@ fn s0_23_s0_25_s0_26_a22_a76_a80_a95_two_people_with_two_devices_each_are_friend
         wait_for_friend(node);
     }
 
-    // Whoever has accepted brings the other device in: that one asks, and Ana's puts an Offer for it as well, sealed to its own key.
+    // The device that has accepted brings the other one in: that one asks, and Ana's puts an Offer for it as well, sealed to its own key.
     l.json(&["send", "Ben", "hello", "--wait", "delivered"]).unwrap();
     l.interrupt().unwrap();
     let (before, given) = (waiting(&relay), disk(&t).packages.len());

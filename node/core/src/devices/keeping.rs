@@ -121,7 +121,9 @@ fn forget_gone(state: &mut State, turn: &mut Turn<'_>) {
 fn shut_out(state: &mut State, turn: &mut Turn<'_>, person: &PeerId) -> Result<(), TurnFailed> {
     let is_out = |row: &&crate::rows::Device| peer_id(&row.chain.root) == *person && people::is_shut_out(state, &row.device);
     let out: Vec<PeerId> = state.devices.values().filter(is_out).map(|row| row.peer).collect();
-    out.iter().try_for_each(|peer| removal::shut(state, turn, peer))
+    let is_own = *person == state.own.person();
+    // No row of ours stands for our own person: there is nothing to keep.
+    out.iter().try_for_each(|peer| if is_own { removal::end(state, turn, peer) } else { removal::shut(state, turn, peer) })
 }
 
 #[cfg(test)]

@@ -219,8 +219,8 @@ pub(crate) fn gone(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
     Ok(())
 }
 
-/// A device of a friend's is refused from now on. One that stands alone for its person stays in its row: nothing of it is taken, and the next
-/// device follows it.
+/// Ends the friendship with a friend's device that is refused. One that stands alone for its person stays in its row: nothing of it is taken,
+/// and the next device follows it.
 pub(super) fn shut(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(), TurnFailed> {
     let stands = |row: &PeerId| row != peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
     let head = persons::head(state, peer);

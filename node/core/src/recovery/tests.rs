@@ -210,7 +210,7 @@ fn nodes_on_the_lan_are_asked_where_no_relay_was_named_and_the_first_sixteen_alo
     for number in 2..=100 {
         search.handle(NOW, &shown(number, true));
     }
-    assert_eq!(servers_asked(&mut search).len(), LOOK_NEAR_MAX - 1, "whoever else is shown is passed over");
+    assert_eq!(servers_asked(&mut search).len(), LOOK_NEAR_MAX - 1, "all others that are shown are passed over");
     search.tick(NOW.after(LOOK_PAUSE));
     assert_eq!(servers_asked(&mut search).len(), LOOK_NEAR_MAX, "all again");
     let mut now = NOW;
