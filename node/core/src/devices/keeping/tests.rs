@@ -4,10 +4,10 @@ use super::super::hear::hear;
 use super::super::listed::{names, needs_words, own_number};
 use super::super::returned::listed_by;
 use super::*;
-use crate::fixture::{NOW, Person, in_turn};
+use crate::fixture::{NOW, Person, friend as friend_row, in_turn};
 use crate::friendships::{VerifiedBundle, adopt_bundle, own_bundle};
 use crate::limits::{BARRED_OF_PERSON, SIBLINGS_KEPT_MAX};
-use crate::rows::{Barred, Sibling};
+use crate::rows::{Barred, Friend, FriendState, Sibling};
 use crate::seam::Event;
 use crate::wire::{Befriend, OwnSaid};
 use symbolon_presence::identity::Chain;
@@ -174,7 +174,14 @@ fn of_our_own_devices_who_is_in_no_list_is_heard_in_nothing_and_who_was_made_up_
         let row = place(thief.1.peer);
         state.save_sibling(turn, row);
         assert!(hear(state, turn, &thief.1, said()).is_ok());
+        // A friend as an own device, which had no place among ours.
+        let puppet = own_device(state, turn, 60);
+        let entry = Person::entry(turn, &puppet.0);
+        crate::delivery::ways::register_device(state, turn, &puppet.1, &puppet.0.chain, entry);
+        let (person, devices) = (Some(state.own.person()), vec![puppet.1.device]);
+        state.friends.insert(puppet.1.peer, Friend { peer: puppet.1.peer, person, devices, ..friend_row(60) });
         keep(state, turn, &words, &[]).unwrap();
+        assert_eq!(state.friends[&puppet.1.peer].state, FriendState::Ended);
         assert!(
             removal::has_place(state) && state.siblings.keys().eq([&thief.1.peer]),
             "who was met here is still to hear that it is gone"
