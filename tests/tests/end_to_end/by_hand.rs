@@ -45,7 +45,7 @@ pub(super) struct Wire {
     /// Came while something else was waited for.
     waiting: Vec<Vec<u8>>,
     /// The connection that it belongs to, if the test has made it.
-    _connection: Option<Stranger>,
+    connection: Option<Stranger>,
 }
 
 impl Wire {
@@ -64,11 +64,18 @@ impl Wire {
         Some(Self::over(runtime, stream, Some(stranger)))
     }
 
-    /// Calls a node that begins again, as after another date or under another transport key: all links end, and for a moment it
-    /// cannot be reached.
+    /// Calls a node that begins again, as after another date: all links end.
     pub(super) fn call_again(&mut self, node: &Node) {
         within(SOON, "the link ends", || Ok(self.has_ended().then_some(()))).unwrap();
         *self = within(SOON, "the node is there again", || Ok(Self::reach(node))).unwrap();
+    }
+
+    /// Calls a node that takes another transport key. Before it does, it still answers under the old one for a moment, while its
+    /// links end; then it cannot be reached for another moment.
+    pub(super) fn call_by_another_key(&mut self, node: &Node) {
+        let before = self.connection.as_ref().expect("a connection of our own").peer();
+        let again = || Ok(Self::reach(node).filter(|wire| wire.connection.as_ref().is_some_and(|it| it.peer() != before)));
+        *self = within(SOON, "the node is there under another key", again).unwrap();
     }
 
     fn has_ended(&mut self) -> bool {
@@ -95,7 +102,7 @@ impl Wire {
                 }
             }
         });
-        Self { runtime, write, frames, waiting: Vec::new(), _connection: connection }
+        Self { runtime, write, frames, waiting: Vec::new(), connection }
     }
 
     /// Sends a frame.

@@ -362,6 +362,7 @@ fn a04_a06_a11_a12_what_is_unasked_changed_or_repeated_changes_nothing_at_a_runn
     scene.andi.restart().unwrap();
     again(&mut scene, "after a restart");
     scene.andi.json(&["block", "Mallory"]).unwrap();
+    scene.wire.call_by_another_key(&scene.andi);
     again(&mut scene, "after a block");
     // So is another one, which the user never sees.
     let (_, to) = scene.wire.contact_of(&invite(&scene.andi));
@@ -436,7 +437,7 @@ fn a33_a_stolen_address_is_of_no_use_without_its_own_key_and_one_that_is_taken_b
     // Taken back with the friendship; the third invite is good still.
     scene.andi.json(&["unfriend", "Mallory"]).unwrap();
     // A node takes another transport key when somebody was taken out.
-    scene.wire.call_again(&scene.andi);
+    scene.wire.call_by_another_key(&scene.andi);
     let text = scene.mallory.say(&bond, "once more", now());
     let before = people(&scene.andi);
     scene.wire.say(&text);

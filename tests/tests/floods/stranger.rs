@@ -62,6 +62,12 @@ impl Stranger {
         Some(Self { control, peer, task })
     }
 
+    /// Under which key it answers.
+    #[allow(dead_code, reason = "not every story asks")]
+    pub fn peer(&self) -> PeerId {
+        self.peer
+    }
+
     /// Opens a stream of a protocol.
     pub async fn open(&mut self, protocol: StreamProtocol) -> Option<Stream> {
         tokio::time::timeout(PATIENCE, self.control.open_stream(self.peer, protocol)).await.ok()?.ok()
