@@ -315,3 +315,28 @@ fn the_words_are_shown_until_they_are_confirmed_and_backups_open_with_them_ever_
     let wrong = sim.command(stranger, Command::Restore { entropy: other, part: codec::encode(&parts[0]) });
     assert_eq!(wrong.err(), Some(CommandError::WrongPhrase));
 }
+
+#[test]
+fn a_backup_of_before_a_device_was_removed_is_good_for_friends_at_once() {
+    let mut sim = friends(8);
+    let entropy = phrase(&mut sim, ANA);
+    let Ok(Reply::Paired { code, .. }) = sim.command(ANA, Command::DevicePair { tell: None }) else { panic!("no code") };
+    let laptop = sim.add("Laptop");
+    let (_, link) = sim.add_relay();
+    assert!(sim.command(laptop, Command::RelayAdd { link, claim: None }).is_ok());
+    sim.run_for(MINUTE);
+    assert!(sim.command(laptop, Command::DeviceJoin(code)).is_ok());
+    assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, laptop, 2)));
+    sim.nodes[laptop].peer = sim.nodes[ANA].peer;
+    sim.run_for(10 * MINUTE);
+    let parts = backup(&mut sim, ANA, &entropy);
+    let gone = devices(&mut sim, ANA).into_iter().find(|view| !view.this).expect("the laptop");
+    assert!(sim.command(ANA, Command::DeviceRemove(gone.device.to_string())).is_ok());
+    sim.run_for(HOUR);
+    sim.stop(laptop, 400 * DAY);
+    sim.stop(ANA, 400 * DAY);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    assert!(sim.run_until(MINUTE, |sim| all_mutual(sim, fresh, 2)), "friends' devices answer");
+    say(&mut sim, BEN, "Ana", "for you");
+    have(&mut sim, &[fresh], &["for you"]);
+}

@@ -47,7 +47,9 @@ pub(crate) use questions::{decline, join, parted, room_of};
 pub(crate) use seats::changed;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use settings::found;
-pub(crate) use settings::{add, befriend, create, follow_devices, leave, leave_with, remove, rename, set_role, set_topic, with};
+pub(crate) use settings::{
+    add, befriend, create, follow_devices, follow_friend, leave, leave_with, remove, rename, set_role, set_topic, with,
+};
 pub(crate) use since::ask;
 pub(crate) use sweep::sweep;
 pub(crate) use texts::{delivered, seal_again, send};

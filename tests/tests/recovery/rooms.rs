@@ -1,7 +1,7 @@
 //! Shared rooms in a backup: what was said there is read again, and nobody is in a room by that.
 
 use super::*;
-use symbolon_core::command::{MessageView, RoomStanding, RoomView};
+use symbolon_core::command::{MessageView, RoomRole, RoomStanding, RoomView};
 
 fn room(sim: &mut Sim, ix: Ix, name: &str) -> Option<RoomView> {
     match sim.command(ix, Command::Rooms) {
@@ -23,11 +23,13 @@ fn said_in(sim: &mut Sim, ix: Ix, name: &str) -> Vec<(String, String, bool)> {
     }
 }
 
-fn create(sim: &mut Sim, name: &str) {
-    assert!(sim.command(BEN, Command::RoomCreate(name.into())).is_ok());
-    let who = vec![Who("Ana".into()), Who("Cem".into())];
-    assert!(sim.command(BEN, Command::RoomAdd { room: Who(name.into()), who }).is_ok());
-    let are_in = |sim: &mut Sim| [ANA, CEM].iter().all(|ix| room(sim, *ix, name).is_some());
+/// One makes a room of all three.
+fn create(sim: &mut Sim, maker: Ix, name: &str) {
+    assert!(sim.command(maker, Command::RoomCreate(name.into())).is_ok());
+    let others: Vec<Ix> = [ANA, BEN, CEM].into_iter().filter(|ix| *ix != maker).collect();
+    let who = others.iter().map(|ix| Who(["Ana", "Ben", "Cem"][*ix].into())).collect();
+    assert!(sim.command(maker, Command::RoomAdd { room: Who(name.into()), who }).is_ok());
+    let are_in = |sim: &mut Sim| others.iter().all(|ix| room(sim, *ix, name).is_some_and(|room| room.standing == RoomStanding::Member));
     assert!(sim.run_until(HOUR, are_in), "all come in");
 }
 
@@ -35,8 +37,8 @@ fn create(sim: &mut Sim, name: &str) {
 fn texts_of_rooms_are_in_a_backup_and_are_read_again_in_rooms_that_nobody_is_in_by_that() {
     let mut sim = friends(41);
     sim.befriend(BEN, CEM);
-    create(&mut sim, "Crew");
-    create(&mut sim, "Old");
+    create(&mut sim, BEN, "Crew");
+    create(&mut sim, BEN, "Old");
     for n in 0..150 {
         say(&mut sim, [ANA, BEN, CEM][n % 3], "Crew", &format!("text {n}"));
     }
@@ -62,11 +64,8 @@ fn texts_of_rooms_are_in_a_backup_and_are_read_again_in_rooms_that_nobody_is_in_
     let refused = sim.command(fresh, Command::Send { to: Who("Crew".into()), text: "hello?".into(), lifetime: None }).err();
     assert_eq!(refused, Some(CommandError::NotInRoom));
     assert!(sim.run_until(6 * HOUR, |sim| all_mutual(sim, fresh, 2)), "friends' devices answer");
-    // An owner takes the lost device out and brings the new one in: then it is the same room.
-    let (crew, ana) = (|| Who("Crew".into()), || vec![Who("Ana".into())]);
-    assert!(sim.command(BEN, Command::RoomRemove { room: crew(), who: ana() }).is_ok());
-    sim.run_for(HOUR);
-    assert!(sim.command(BEN, Command::RoomAdd { room: crew(), who: ana() }).is_ok());
+    // An owner who is a friend brings the new device in: its person is in the room.
+    let members = room(&mut sim, BEN, "Crew").unwrap().members;
     let is_in = |sim: &mut Sim| room(sim, fresh, "Crew").is_some_and(|room| room.standing == RoomStanding::Member);
     assert!(sim.run_until(6 * HOUR, is_in), "it comes in");
     say(&mut sim, CEM, "Crew", "welcome back");
@@ -74,4 +73,36 @@ fn texts_of_rooms_are_in_a_backup_and_are_read_again_in_rooms_that_nobody_is_in_
     say(&mut sim, fresh, "Crew", "thank you");
     have(&mut sim, &[BEN, CEM], &["thank you"]);
     assert_eq!(said_in(&mut sim, fresh, "Crew").len(), 153);
+    let crew = room(&mut sim, BEN, "Crew").unwrap();
+    assert_eq!((crew.members, crew.invited), (members, Vec::new()), "nobody new is in it");
+    assert_eq!(room(&mut sim, fresh, "Old").unwrap().standing, RoomStanding::Left, "what the user has left stays so");
+}
+
+#[test]
+fn whose_lost_device_alone_could_add_anybody_is_brought_in_by_a_member_and_goes_on_as_owner() {
+    let mut sim = friends(42);
+    create(&mut sim, ANA, "Crew");
+    say(&mut sim, CEM, "Crew", "before");
+    sim.run_for(HOUR);
+    let entropy = phrase(&mut sim, ANA);
+    let parts = backup(&mut sim, ANA, &entropy);
+    sim.stop(ANA, 6 * HOUR);
+    let fresh = restore(&mut sim, &entropy, &parts);
+    let is_in = |sim: &mut Sim| room(sim, fresh, "Crew").is_some_and(|room| room.standing == RoomStanding::Member);
+    assert!(sim.run_until(6 * HOUR, is_in), "it comes in");
+    assert_eq!(room(&mut sim, fresh, "Crew").unwrap().role, Some(RoomRole::Owner));
+    say(&mut sim, BEN, "Crew", "welcome back");
+    say(&mut sim, fresh, "Crew", "thank you");
+    have(&mut sim, &[fresh, CEM], &["before", "welcome back", "thank you"]);
+    // It takes the lost one out, which reads nothing new when a thief starts it.
+    let lost = devices(&mut sim, fresh).into_iter().find(|view| !view.this).expect("the lost one is shown");
+    assert!(sim.command(fresh, Command::DeviceRemove(lost.device.to_string())).is_ok());
+    sim.run_for(6 * HOUR);
+    assert!(sim.nodes[ANA].is_up());
+    say(&mut sim, CEM, "Crew", "for the new one");
+    have(&mut sim, &[fresh, BEN], &["for the new one"]);
+    sim.run_for(HOUR);
+    assert!(!texts(&mut sim, ANA).contains("for the new one"));
+    assert!(sim.command(fresh, Command::RoomRename { room: Who("Crew".into()), name: "Boat".into() }).is_ok());
+    assert!(sim.run_until(HOUR, |sim| room(sim, CEM, "Boat").is_some()), "the owner goes on as such");
 }

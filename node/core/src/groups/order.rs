@@ -14,5 +14,6 @@ mod wishes;
 pub use changes::{Act, Commit, Effect, Refused};
 pub use finality::{Branch, Ear, is_final, may_resend, strongest};
 pub use rank::{Committer, Rival, doubles, winner};
+pub(super) use rights::to_add;
 pub use rights::{Right, may};
 pub use wishes::{Ended, Past, Verdict, What, Wish, judge, next};

@@ -125,7 +125,8 @@ fn wanting<'a>(state: &'a State, device: &'a DeviceId) -> impl Iterator<Item = R
 }
 
 fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>) -> Option<Timestamp> {
-    let wishes = state.groups.wishes.values().filter(|wish| wish.done_in.is_none() && wish.what.device().is_none());
+    let waits = |wish: &&WishRow| wish.done_in.is_none() && (wish.what.device().is_none() || wish.due > now);
+    let wishes = state.groups.wishes.values().filter(waits);
     let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due);
     let asked = asked.into_iter().flat_map(|at| [at.after(ADD_PATIENCE), at.after(ASK_PAUSE)]);
     wishes.map(|wish| wish.due).chain(updates).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
@@ -184,6 +185,8 @@ fn standing(
         match &row.what {
             // Who is new believes no certificate that has ended: they come in under the next one.
             WishFor::Add(..) | WishFor::Vouch(..) if !state.own.may_show(turn.stamp) => {}
+            // Its own devices or another friend may bring it in before: each package is handed out once.
+            WishFor::Add(..) if row.due > turn.now => {}
             WishFor::Add(_, device) | WishFor::Vouch(_, _, Vouch { newcomer: device, .. }) if !packages.contains_key(device) => {
                 missing.push(*device);
             }

@@ -15,7 +15,12 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{Capabilities, Leave, Role, RoomPayload, Roster, RosterLeaf, is_name, is_topic};
+use rand_core::Rng;
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RequestId, RoomId};
+use symbolon_presence::time::MINUTE;
+
+/// Within so long a friend's device that was restored is brought in, a quarter of it later, by one of those who may.
+const RETURN_SPREAD: u64 = 2 * MINUTE;
 
 /// Makes a room.
 pub(crate) fn create(state: &mut State, turn: &mut Turn<'_>, name: &str) -> Result<RoomId, Failed> {
@@ -123,11 +128,11 @@ fn further_in(state: &State, group: &Group) -> bool {
     group.roster.leaves.iter().any(is_further)
 }
 
-/// Whether all builds in a room know of further devices.
-fn takes_further(state: &State, group: &Group) -> bool {
+/// Whether all builds in a room take something.
+fn takes(state: &State, group: &Group, what: Capabilities) -> bool {
     let takes = |leaf: &RosterLeaf| {
         let seat = state.groups.seats.get(&(group.room, leaf.leaf));
-        leaf.leaf == group.leaf || seat.is_some_and(|seat| seat.ways.capabilities.has(Capabilities::DEVICES))
+        leaf.leaf == group.leaf || seat.is_some_and(|seat| seat.ways.capabilities.has(what))
     };
     group.roster.leaves.iter().all(takes)
 }
@@ -146,13 +151,35 @@ pub(crate) fn follow_devices(state: &mut State, turn: &mut Turn<'_>) {
     let groups: Vec<Group> = state.groups.rooms.values().filter(member).cloned().collect();
     for group in groups {
         for device in come.iter().filter(|device| group.roster.device(device).is_none()) {
-            if takes_further(state, &group) && state.can(device, Capabilities::ROOMS) {
+            if takes(state, &group, Capabilities::DEVICES) && state.can(device, Capabilities::ROOMS) {
                 wishes::wish(state, turn, &group.room, WishFor::Add(person, *device));
             }
         }
         for leaf in go.iter().filter_map(|device| group.roster.device(device)).map(|leaf| leaf.leaf).collect::<Vec<_>>() {
             wishes::wish(state, turn, &group.room, WishFor::Drop(leaf));
         }
+    }
+}
+
+/// A device of a friend's person was shown that is in none of the rooms that its person is in: it was restored. It comes in again
+/// by us, unless somebody has brought it in before: an own device of theirs, which does so at once, or another friend.
+pub(crate) fn follow_friend(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
+    let Some(friend) = state.devices.get(device).and_then(|row| state.friends.get(&row.peer)) else { return };
+    let (me, person) = (state.own.person(), friend.person());
+    if !friend.stands() || person == me || !state.can(device, Capabilities::ROOMS) {
+        return;
+    }
+    let is_behind = |group: &&Group| {
+        let roster = &group.roster;
+        let role = roster.role(&me).filter(|_| group.is_member() && roster.role(&person).is_some() && roster.device(device).is_none());
+        let right = order::to_add(roster, &person, &me);
+        // Builds of before refuse a commit by which a member brings in somebody else.
+        let is_known = right == Right::Add || takes(state, group, Capabilities::OWN_ROOMS);
+        role.is_some_and(|role| order::may(role, right)) && is_known && takes(state, group, Capabilities::DEVICES)
+    };
+    for room in state.groups.rooms.values().filter(is_behind).map(|group| group.room).collect::<Vec<_>>() {
+        let due = turn.now.after(RETURN_SPREAD / 4 + turn.rng.next_u64() % RETURN_SPREAD);
+        let _ = wishes::put(state, turn, &room, WishFor::Add(person, *device), me, due);
     }
 }
 

@@ -220,6 +220,7 @@ impl Machines {
             IntakeNotice::Shown(device) => {
                 standings.lifelines_changed(turn.now);
                 groups.ready(state, &device);
+                groups::follow_friend(state, turn, &device);
                 own_devices.shown(state, &device);
             }
             IntakeNotice::AskedAgain(device) => delivery.asked_again(state, turn, &device)?,

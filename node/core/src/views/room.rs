@@ -3,7 +3,7 @@
 use crate::command::{MemberView, RoomRole, RoomStanding, RoomView, Trust};
 use crate::devices;
 use crate::people::{self, persons};
-use crate::rows::{Group, GroupStanding, WishFor};
+use crate::rows::{Group, GroupStanding, WishFor, WishRow};
 use crate::state::State;
 use crate::wire::Role;
 use std::collections::BTreeSet;
@@ -30,8 +30,9 @@ pub(crate) fn one(state: &State, room: &RoomId) -> Option<RoomView> {
 fn view(state: &State, group: &Group) -> RoomView {
     let note = state.groups.notes.get(&group.room).cloned().unwrap_or_default();
     let waits = state.groups.wishes_of(&group.room).filter(|wish| wish.done_in.is_none());
-    let invited: BTreeSet<PeerId> =
-        waits.filter_map(|wish| if let WishFor::Add(peer, _) = &wish.what { Some(*peer) } else { None }).collect();
+    let comes = |wish: &WishRow| if let WishFor::Add(peer, _) = &wish.what { Some(*peer) } else { None };
+    // Of who is in the room one more device is to come.
+    let invited: BTreeSet<PeerId> = waits.filter_map(comes).filter(|peer| group.roster.role(peer).is_none()).collect();
     RoomView {
         room: group.room,
         name: people::room_name(state, group).to_owned(),

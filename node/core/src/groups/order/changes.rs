@@ -1,6 +1,6 @@
 //! What a commit does to the roster, and whether its committer may.
 
-use super::rights::{Right, may};
+use super::rights::{Right, may, to_add};
 use crate::limits::MEMBERS_MAX;
 use crate::wire::{Knocks, Role, Roster, RosterLeaf, RosterUser, is_name, is_topic};
 use std::collections::BTreeSet;
@@ -296,7 +296,7 @@ impl Draft<'_> {
     }
 
     fn add(&mut self, leaf: RosterLeaf) -> Result<(), Refused> {
-        self.allow(if leaf.user == self.committer.user { Right::OwnDevice } else { Right::Add })?;
+        self.allow(to_add(self.parent, &leaf.user, &self.committer.user))?;
         self.come(leaf)
     }
 

@@ -1,6 +1,7 @@
 //! Who may do what in a shared room.
 
-use crate::wire::Role;
+use crate::wire::{Role, Roster, RosterUser};
+use symbolon_presence::id::PeerId;
 
 /// Something that a role may allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum Right {
     Add,
     /// To add or take out a device of one's own.
     OwnDevice,
+    /// To add a device of somebody else who is in the room, and who alone could add anybody: they may have lost all that they had.
+    LostDevice,
     /// To remove another user of this role.
     Remove(Role),
     /// To name the room.
@@ -43,7 +46,7 @@ pub enum Right {
 /// rank of rivals has no cycle.
 pub fn may(role: Role, right: Right) -> bool {
     match right {
-        Right::Post | Right::OwnDevice | Right::Leave | Right::Update | Right::Readd => true,
+        Right::Post | Right::OwnDevice | Right::LostDevice | Right::Leave | Right::Update | Right::Readd => true,
         Right::Add | Right::Rename | Right::Topic => role >= Role::Admin,
         Right::Remove(of) => role >= Role::Admin && role > of,
         Right::SetRole { from, to: _ } => role == Role::Owner && from < Role::Owner,
@@ -51,9 +54,23 @@ pub fn may(role: Role, right: Right) -> bool {
     }
 }
 
+/// What it takes to add a device of a user, by another user of this roster.
+pub(in crate::groups) fn to_add(roster: &Roster, user: &PeerId, by: &PeerId) -> Right {
+    let adds = |row: &RosterUser| may(row.role, Right::Add);
+    if user == by {
+        Right::OwnDevice
+    } else if roster.user(user).is_some() && roster.users.iter().filter(|row| adds(row)).all(|row| row.user == *user) {
+        Right::LostDevice
+    } else {
+        Right::Add
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing)]
     use super::*;
+    use symbolon_presence::id::{DeviceId, PublicKeyBytes};
 
     const ROLES: [Role; 3] = [Role::Member, Role::Admin, Role::Owner];
 
@@ -81,9 +98,25 @@ mod tests {
     }
 
     #[test]
+    fn a_device_of_somebody_else_is_added_by_any_member_only_while_nobody_but_its_person_may_add() {
+        let [owner, member, other] = [1, 2, 3].map(|byte| PeerId([byte; 32]));
+        let mut roster = Roster::founded("Crew".into(), PublicKeyBytes([1; 32]), owner, DeviceId([1; 16]));
+        for user in [member, other] {
+            roster.users.push(RosterUser { user, role: Role::Member, came_in: 1 });
+        }
+        assert_eq!(to_add(&roster, &owner, &member), Right::LostDevice);
+        assert_eq!(to_add(&roster, &owner, &owner), Right::OwnDevice);
+        assert_eq!(to_add(&roster, &other, &member), Right::Add, "the owner brings that one in");
+        assert_eq!(to_add(&roster, &PeerId([4; 32]), &member), Right::Add, "who is not in the room");
+        roster.users[2].role = Role::Admin;
+        assert_eq!(to_add(&roster, &owner, &member), Right::Add, "an admin brings it in");
+        assert_eq!(to_add(&roster, &owner, &other), Right::Add);
+    }
+
+    #[test]
     fn members_write_and_care_for_themselves_and_admins_add_and_name() {
         for role in ROLES {
-            for right in [Right::Post, Right::OwnDevice, Right::Leave, Right::Update, Right::Readd] {
+            for right in [Right::Post, Right::OwnDevice, Right::LostDevice, Right::Leave, Right::Update, Right::Readd] {
                 assert!(may(role, right), "{role:?} {right:?}");
             }
             for right in [Right::Add, Right::Rename, Right::Topic] {

@@ -4,7 +4,7 @@
 //! would undo what the room has decided since: above all, bring somebody back who was removed.
 
 use super::changes::{Act, Effect};
-use super::rights::{Right, may};
+use super::rights::{Right, may, to_add};
 use crate::wire::{Knocks, Role, Roster};
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, PublicKeyBytes, RoomAlias};
 
@@ -143,8 +143,7 @@ impl Wish {
     fn is_allowed(&self, roster: &Roster) -> bool {
         let Some(role) = roster.role(&self.maker) else { return false };
         let right = match &self.what {
-            What::Add { user, .. } if *user == self.maker => Right::OwnDevice,
-            What::Add { .. } => Right::Add,
+            What::Add { user, .. } => to_add(roster, user, &self.maker),
             What::Vouch { alias, .. } => return roster.knocks.as_ref().is_some_and(|knocks| knocks.alias == *alias && !knocks.is_stale),
             What::Knocks(_) if roster.knocks.is_some() => return true,
             What::Hubs(_) if roster.knocks.is_none() => return false,
