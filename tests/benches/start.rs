@@ -5,11 +5,11 @@
 //! `cargo bench -p symbolon-tests --bench start`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "made/large.rs"]
+mod large;
+
 use std::path::Path;
 use std::time::{Duration, Instant};
-use symbolon_core::command::{Command, MessageState, Reply, RequestStatus, Who};
-use symbolon_node::handle::NodeHandle;
-use symbolon_node::run::{Opened, RunConfig};
 use symbolon_tests::node::Node;
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
@@ -18,83 +18,6 @@ const TEXTS: usize = 1_000;
 /// Friends who are gone are called again after pauses that double, so the first minutes are not idle.
 const SETTLING: Duration = Duration::from_secs(130);
 const IDLE: Duration = Duration::from_secs(60);
-
-async fn node(data: &Path, name: &str) -> Opened {
-    let config = RunConfig {
-        data: data.to_path_buf(),
-        name: Some(name.to_owned()),
-        listen: vec![LISTEN.to_owned()],
-        http: Some("127.0.0.1:0".parse().unwrap()),
-        open_browser: false,
-        passphrase_file: None,
-        bootstrap: Vec::new(),
-        announce: Vec::new(),
-        lookups: Vec::new(),
-        relays: Vec::new(),
-        lan: symbolon_node::lan::LanMode::Off,
-        lan_dht: false,
-        hub: None,
-    };
-    symbolon_node::run::open::open(config).await.expect("the node opens")
-}
-
-async fn run(node: &NodeHandle, command: Command) -> Reply {
-    match node.command(command).await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(error)) => panic!("{error:?}"),
-        Err(_) => panic!("stopped"),
-    }
-}
-
-async fn stop(node: Opened) {
-    let Opened { handle, ended, publish_address, .. } = node;
-    // It holds the folder.
-    drop(publish_address);
-    handle.stop();
-    ended.await.unwrap().unwrap();
-}
-
-/// Befriends somebody, writes to them, and waits until all of it is on their disk.
-async fn talk(own: &Opened, home: &Path, number: usize) {
-    let name = format!("Friend {number}");
-    let friend = node(&home.join(format!("friend{number}")), &name).await;
-    let Reply::Invite { link, .. } = run(&own.handle, Command::Invite { lifetime: 3_600_000, no_ip: false, auto_accept: true }).await
-    else {
-        panic!()
-    };
-    run(&friend.handle, Command::Add { target: link, note: None }).await;
-    loop {
-        let Reply::Requests(rows) = run(&friend.handle, Command::Requests).await else { panic!() };
-        let Reply::Friends(friends) = run(&own.handle, Command::Friends).await else { panic!() };
-        let there = friends.iter().any(|friend| friend.name == name && friend.mutual);
-        if there && rows.iter().all(|row| row.status == RequestStatus::Confirmed) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    for batch in (0..TEXTS).step_by(50) {
-        let send = |text: usize| {
-            let (handle, to) = (own.handle.clone(), Who(name.clone()));
-            let text = format!("Text mark{number}and{text} about the weather, the harbour and what is for supper, and the rest");
-            tokio::spawn(async move { run(&handle, Command::Send { to, text, lifetime: None }).await })
-        };
-        for task in (batch..batch + 50).map(send).collect::<Vec<_>>() {
-            task.await.unwrap();
-        }
-    }
-    loop {
-        let who = Some(Who(name.clone()));
-        let Reply::Messages(messages) = run(&own.handle, Command::Read { who, since: None, limit: Some(1), peek: true }).await else {
-            panic!()
-        };
-        if messages.iter().all(|message| message.state == MessageState::Delivered) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    stop(friend).await;
-    std::fs::remove_dir_all(home.join(format!("friend{number}"))).unwrap();
-}
 
 /// A line of `/proc/PID/status`, in MiB.
 fn memory(pid: u32, line: &str) -> f64 {
@@ -167,17 +90,7 @@ fn main() {
     }
     let home = tempfile::tempdir_in(std::env::var("BENCH_DIR").unwrap_or_else(|_| ".".into())).unwrap();
     let (large, empty) = (home.path().join("own"), home.path().join("empty"));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let start = Instant::now();
-        let own = node(&large, "Andi").await;
-        for number in 0..FRIENDS {
-            talk(&own, home.path(), number).await;
-        }
-        stop(own).await;
-        println!("made: {FRIENDS} friends, {} messages, in {:.0} s", FRIENDS * TEXTS, start.elapsed().as_secs_f64());
-    });
-    runtime.shutdown_background();
+    large::make(home.path(), FRIENDS, TEXTS);
     measure("empty", &empty, false);
     measure("large", &large, true);
     let size = std::fs::metadata(large.join("symbolon.db")).map_or(0, |file| file.len());
