@@ -17,7 +17,8 @@ use symbolon_core::CoreConfig;
 use symbolon_core::command::{Command, CommandError, Reply};
 use symbolon_core::wire::{BACKUP_MAGIC, BACKUP_PART_MAX, BackupPart, backup_key};
 use symbolon_presence::codec;
-use symbolon_presence::id::{Nonce, base32};
+use symbolon_presence::id::{Nonce, PeerId, base32};
+use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::words::read_recovery_words;
 
@@ -162,6 +163,8 @@ pub(super) fn is_fresh(data: &Path) -> Result<(), RunError> {
 struct Parts<R> {
     file: R,
     key: Secret,
+    /// Whose words they are.
+    person: PeerId,
     id: Nonce,
     index: u64,
     is_over: bool,
@@ -178,7 +181,8 @@ impl<R: Read> Parts<R> {
                 "Choose the file that `symbolon backup create` has made.",
             ));
         }
-        Ok(Self { file, key: backup_key(entropy), id: Nonce(id), index: 0, is_over: false })
+        let person = Identity::root_of(entropy).person();
+        Ok(Self { file, key: backup_key(entropy), person, id: Nonce(id), index: 0, is_over: false })
     }
 
     fn next(&mut self) -> Result<Option<BackupPart>, RunError> {
@@ -194,13 +198,19 @@ impl<R: Read> Parts<R> {
         }
         let mut sealed = vec![0; length];
         self.file.read_exact(&mut sealed).map_err(|_| damaged())?;
-        let Some(part) = BackupPart::open(&sealed, &self.key, &self.id, self.index) else {
+        let part = BackupPart::open(&sealed, &self.key, &self.id, self.index).filter(|part| self.is_in_place(part));
+        let Some(part) = part else {
             // Whose words they are is known by the first part.
             return Err(if self.index == 0 { refused(CommandError::WrongPhrase) } else { damaged() });
         };
         self.index += 1;
         self.is_over = part == BackupPart::End;
         Ok(Some(part))
+    }
+
+    /// Whether it is a head of this person as the first part, and none later: a folder that was begun cannot be begun again.
+    fn is_in_place(&self, part: &BackupPart) -> bool {
+        if let BackupPart::Head(head) = part { self.index == 0 && head.person == self.person } else { self.index > 0 }
     }
 }
 

@@ -62,6 +62,13 @@ fn a_fresh_folder_becomes_a_device_of_the_person_and_nothing_is_made_of_a_bad_fi
     std::fs::write(&broken, b"x".repeat(200)).unwrap();
     assert_eq!(kind(&broken, &words), "not_a_backup");
     assert_eq!(kind(&folder.path().join("nowhere"), &words), "unreadable");
+    // Who has the words' key can write these; half a device would be made of them.
+    let twice = file(folder.path(), &[head(), head(), BackupPart::End]);
+    assert_eq!(kind(&twice, &words), "damaged_backup", "a second head");
+    for parts in [vec![BackupPart::End], vec![BackupPart::Persons(Vec::new()), head(), BackupPart::End]] {
+        assert_eq!(kind(&file(folder.path(), &parts), &words), "wrong_phrase", "no head");
+    }
+    let whole = file(folder.path(), &[head(), BackupPart::End]);
     assert!(!data.exists(), "nothing was made");
     let restored = restore(&data, &whole, &words, None).unwrap();
     assert_eq!(restored.id, Identity::root_of(&entropy()).person().to_string());
