@@ -26,6 +26,8 @@ mod mailbox;
 mod order;
 #[path = "vectors/presence.rs"]
 mod presence;
+#[path = "vectors/refused.rs"]
+mod refused;
 #[path = "vectors/renewal.rs"]
 mod renewal;
 #[path = "vectors/shared.rs"]

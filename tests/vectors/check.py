@@ -14,6 +14,7 @@ from envelopes import *
 from mls import *
 from people import *
 from presence import *
+from refused import REFUSALS
 from rooms import *
 from vouching import *
 from ways import *
@@ -152,6 +153,8 @@ def main():
                 given["label"] = bytes.fromhex(vector["in"]["label"])
             if title.startswith(("ask: ", "answer: ")):
                 check = lambda i, title=title: {"message": record(hub_message(title))}
+            if title.startswith(("taken: ", "refused: ")):
+                check = REFUSALS.get(title.split(": ")[1])
             if title.startswith("room payload: "):
                 # No key enters these: that they are deterministic is what can be checked.
                 check = lambda i, out: {"payload": record(read(out["payload"]))}

@@ -110,6 +110,7 @@ pub fn vectors() -> Vec<Value> {
         let shows = "Kind 25: one of each that devices of one person say to each other.";
         all.push(payload(&name.replace('_', ", "), shows, RoomPayload::Own(Box::new(said))));
     }
+    all.extend(super::refused::devices());
     all
 }
 

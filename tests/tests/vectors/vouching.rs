@@ -40,6 +40,7 @@ pub fn vectors() -> Vec<Value> {
     ];
     all.extend(handshake());
     all.extend(hub());
+    all.extend(super::refused::rooms());
     all
 }
 
