@@ -185,7 +185,7 @@ pub enum Verb {
         #[arg(short = 'n', long, value_name = "N")]
         limit: Option<u32>,
     },
-    /// Print the history in the clear, to keep it elsewhere
+    /// Print the history unencrypted, to keep it elsewhere
     Export {
         /// Only the conversation with this friend, or in this room
         who: Option<String>,
@@ -417,7 +417,7 @@ pub struct Read {
     /// Only what arrived after this message
     #[arg(long, value_name = "ID")]
     pub since: Option<String>,
-    /// Go on and print messages as they come
+    /// Keep printing messages as they come
     #[arg(short, long)]
     pub follow: bool,
     /// Only the last so many

@@ -258,7 +258,7 @@ fn wait(client: &Client, message: &str, wanted: &str, timeout: Duration) -> Resu
             Failure::new(
                 "timed_out",
                 format!("the message is not {wanted} yet; it is {state} and stays in the queue"),
-                "It goes on its way as soon as your friend can be reached; `symbolon read` shows how far it is.",
+                "It leaves as soon as your friend can be reached; `symbolon read` shows how far it is.",
             )
         };
         failure.fields = [("message".to_owned(), message.into()), ("state".to_owned(), state.into())].into_iter().collect();
@@ -283,7 +283,7 @@ fn export(client: &Client, output: Output, who: Option<&str>, yes: bool) -> Resu
         if !output.can_ask() {
             return Err(Failure::new("not_confirmed", "this prints private messages unencrypted", "Pass --yes to confirm."));
         }
-        if !output.ask("Print private messages in the clear? Anyone who gets to see the output can read them.")? {
+        if !output.ask("Print private messages unencrypted? Anyone who sees the output can read them.")? {
             return Err(Failure::declined());
         }
     }

@@ -38,7 +38,7 @@ impl Failure {
 
     /// The question was not answered with yes.
     pub fn declined() -> Self {
-        Self::new("declined", "nothing was done", "Answer with y, or give --yes, to go on.")
+        Self::new("declined", "nothing was done", "Answer with y, or give --yes, to proceed.")
     }
 
     /// Every line about it stands on standard output already; only the exit code is left.

@@ -134,7 +134,7 @@ fn knock(incoming: bool, status: &str, name: &str, room: &str) -> String {
         (false, "pending") => "you knock at a room; nobody has vouched yet".to_owned(),
         (false, "accepted") => format!("{name} vouches for you; you are being let in"),
         (false, "confirmed") => format!("{name} has vouched for you: you are in the room {room}"),
-        (false, "cancelled") => "your knock at a room is over".to_owned(),
+        (false, "cancelled") => "your knock at a room has ended".to_owned(),
         (false, _) => "you were turned away: nobody who was asked has vouched".to_owned(),
     }
 }
@@ -300,7 +300,7 @@ pub fn lookup_removed(view: &Value) -> String {
 
 /// A relay that is ours no longer.
 pub fn relay_removed(view: &Value) -> String {
-    format!("{} is given up; friends are told where else to write.\n", line(str_of(view, "relay")))
+    format!("{} is given up; friends are shown where else to write.\n", line(str_of(view, "relay")))
 }
 
 /// What a friend's older copy lacks is on its way.

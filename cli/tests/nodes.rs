@@ -256,7 +256,7 @@ fn one_folder_takes_one_process_and_a_killed_one_leaves_no_trace() {
     let node = Node::up(home.path(), &[]);
     let second = symbolon(home.path(), &["up"]).output().unwrap();
     assert_eq!((second.status.code(), &objects(&second)[0]["error"]), (Some(1), &json!("in_use")));
-    assert_eq!(node.run(&["id"]).len(), 1, "the first goes on");
+    assert_eq!(node.run(&["id"]).len(), 1, "the first continues");
     node.kill();
     assert_eq!(objects(&symbolon(home.path(), &["id"]).output().unwrap())[0]["error"], "not_running");
     Node::up(home.path(), &["--name", "Renamed"]).run(&["id"]).iter().for_each(|view| assert_eq!(view["name"], "Renamed"));

@@ -1,6 +1,6 @@
 //! Who somebody is: root key, Peer ID, devices and their certificates.
 //!
-//! A person's root key certifies devices and signs nothing else. The Peer ID is SHA-256 of
+//! A person's root key certifies devices, says that one is gone, and signs nothing else. The Peer ID is SHA-256 of
 //! the root public key, so it names itself and needs nobody to vouch for it. Everything a
 //! node says is signed by its device key; the device's certificate travels along.
 //!

@@ -10,7 +10,7 @@
 //! | file | holds |
 //! |---|---|
 //! | [`seam`], [`limits`], [`rows`] | the edges, all bounds, what is kept |
-//! | `links` | what came and goes on each link, and what is pushed there |
+//! | `links` | what came and leaves on each link, and what is pushed there |
 //! | `mailboxes` | which there are, what each costs, which gives way |
 //! | `owner` | whether an owner's record is taken |
 //! | `entries`, `uses` | envelopes, and how many came under one grant |

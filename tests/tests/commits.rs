@@ -53,7 +53,7 @@ fn shared(sim: &mut Sim) -> EpochId {
     a
 }
 
-/// How often the rooms of both have gone on, seen every so often.
+/// How often the rooms of both have moved on, seen every so often.
 fn epochs(sim: &mut Sim, steps: u64, pause: u64, mut each: impl FnMut(&mut Sim, u64)) -> usize {
     let mut seen = vec![epoch(sim, A)];
     for step in 0..steps {
@@ -176,7 +176,7 @@ fn who_is_away_for_a_month_has_one_commit_to_take_in() {
         sim.say(A, B, &format!("day {day}")).unwrap();
         sim.run_for(DAY);
     }
-    assert_eq!((epoch(&mut sim, A), epoch(&mut sim, B)), (before, before), "nobody goes on alone");
+    assert_eq!((epoch(&mut sim, A), epoch(&mut sim, B)), (before, before), "nobody moves on alone");
     sim.set_apart(A, B, false);
     sim.run_for(2 * HOUR);
     let after = shared(&mut sim);

@@ -258,7 +258,7 @@ fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on(
     assert_eq!(puts(&after), puts(&before), "{before:?} {after:?}");
     sim.say(2, 0, "hello").unwrap();
     sim.run_for(MINUTE);
-    assert_eq!(sim.texts(0), ["hello"], "who stays reads the new keys and goes on");
+    assert_eq!(sim.texts(0), ["hello"], "who stays reads the new keys and continues");
     sim.say(0, 2, "hello yourself").unwrap();
     sim.say(1, 0, "and me?").unwrap();
     sim.run_for(DAY);
@@ -272,7 +272,7 @@ fn a20_taking_one_friend_out_costs_the_others_no_message_from_us_and_they_go_on(
         .filter(|wire| wire.from == 0 && wire.to == 1)
         .map(|wire| matches!(Frame::decode(&wire.bytes), Ok(Frame::Receipt(_))))
         .collect();
-    assert!(!refusals.contains(&true), "and is not even told that his key is over");
+    assert!(!refusals.contains(&true), "and does not even hear that his key has ended");
 }
 
 #[test]

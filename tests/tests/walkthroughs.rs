@@ -170,7 +170,7 @@ impl Walk {
         self.copy(at, &std::fs::read_to_string(&screen).unwrap());
     }
 
-    /// Waits for what nobody does, and what the walk goes on with.
+    /// Waits for what nobody does, and what the walk needs next.
     fn comes(&self, at: &str, what: &str, is_so: impl Fn(&serde_json::Value) -> bool) {
         let look = || {
             let Output { stdout, .. } = self.shell(at, "symbolon --json status", "").output().unwrap();

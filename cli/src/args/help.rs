@@ -43,7 +43,7 @@ const EXAMPLES: &str = "Examples:
   symbolon invite                      make a link for one friend
   symbolon add LINK                    use a friend's link
   echo 'Hello' | symbolon send Ben -   write
-  symbolon read --follow               read, and go on reading
+  symbolon read --follow               read, and keep reading
 
 `symbolon COMMAND --help` shows the flags of a command.
 `symbolon doctor` looks for faults.

@@ -64,7 +64,7 @@ fn settled(client: &Client, output: Output, added: Value) -> Result<(), Failure>
         }
         "connecting" | "unreachable" => {
             output.show(&view, show::relay)?;
-            output.aside("The relay has not answered yet. Your node goes on trying; `symbolon relay list` shows how it stands.");
+            output.aside("The relay has not answered yet. Your node keeps trying; `symbolon relay list` shows how it stands.");
             return Ok(());
         }
         _ => return output.show(&view, show::relay),

@@ -86,8 +86,8 @@ pub fn pairing(view: &Value) -> String {
 /// This copy of the folder continues.
 pub fn confirmed(view: &Value) -> String {
     if view.get("had_stopped").and_then(Value::as_bool) == Some(true) {
-        "This copy goes on. Stop the other one; otherwise it stops automatically once a friend knows of this one.\n".to_owned()
+        "This copy continues. Stop the other one; otherwise it stops automatically once a friend knows of this one.\n".to_owned()
     } else {
-        "Noted. This device goes on.\n".to_owned()
+        "Noted. This device continues.\n".to_owned()
     }
 }

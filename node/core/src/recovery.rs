@@ -31,7 +31,7 @@ const VERSIONS_MAX: usize = 16;
 /// Pieces that are remembered of an earlier search, for all relays together.
 const TAKEN_MAX: usize = ASKED_MAX * CAPSULE_MAILBOXES as usize * PIECES_OF_MAILBOX;
 
-/// A piece that a relay has handed out, sealed as it lay there. A relay hands each out once: a search that was broken off goes on with those
+/// A piece that a relay has handed out, sealed as it lay there. A relay hands each out once: a search that was broken off continues with those
 /// that it got.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Taken {
@@ -72,7 +72,7 @@ struct Looking {
     /// Three ids at most, with the day of each.
     ids: BTreeMap<LookupId, u32>,
     rounds: u32,
-    /// When it is looked again, or given up; none when it is over.
+    /// When it is looked again, or given up; none once it has ended.
     next: Option<Timestamp>,
 }
 

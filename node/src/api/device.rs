@@ -18,7 +18,7 @@ pub const RESOURCE: Resource = Resource {
             "/api/v1/device/confirm",
             None,
             "Confirmed",
-            "This copy of the data folder goes on, or its user has seen that it is an older one.",
+            "This copy of the data folder continues, or its user has seen that it is an older one.",
             || post(confirm),
         ),
         change("/api/v1/device/resend", Some("ResendBody"), "Resent", "Sends a friend's older copy the texts that it lacks.", || {

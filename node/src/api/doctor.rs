@@ -110,7 +110,7 @@ fn store(facts: &Facts) -> Check {
         return Check::bad(
             "store",
             format!("the last attempt to write failed {ago} ago: {}", failure.what),
-            "Nothing accepted is lost. Check that the disk has room and is not read-only; the node goes on automatically.",
+            "Nothing accepted is lost. Check that the disk has room and is not read-only; the node continues automatically.",
         );
     }
     let verified = match checked >= pages {

@@ -34,7 +34,7 @@ pub enum Fault {
     WrongMethod,
     /// Body, query or header is not what the route takes.
     BadRequest,
-    /// The body is over [`BODY_MAX`](super::limits::BODY_MAX).
+    /// The body is longer than [`BODY_MAX`](super::limits::BODY_MAX).
     TooLarge,
     /// The body is not declared as JSON.
     NotJson,

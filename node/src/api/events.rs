@@ -222,7 +222,7 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
         ),
         Warning::FriendDevice => (
             "friend_device",
-            "A friend goes on with a new device that was restored from a backup. If they did not do that, somebody has their recovery phrase: ask them.",
+            "A friend continues with a new device that was restored from a backup. If they did not do that, somebody has their recovery phrase: ask them.",
         ),
         Warning::OwnDeviceCame => (
             "own_device_came",

@@ -62,7 +62,7 @@ pub const RESOURCE: Resource = Resource {
             ..read(
                 "/api/v1/messages/{message}/wait",
                 "WaitedMessage",
-                "Waits until a message has reached a state, has failed, or the time is over.",
+                "Waits until a message has reached a state, has failed, or the time is up.",
                 || get(wait),
             )
         },

@@ -63,7 +63,7 @@ fn schemas() -> Schemas {
         "trust": trust_schema(),
         "note": text_or_null(),
         "status": word(&["unresolved", "pending", "accepted", "confirmed", "ignored", "blocked", "expired", "cancelled"]),
-        "fault": { "type": ["string", "null"], "description": "Why it cannot go on, or why to look twice." },
+        "fault": { "type": ["string", "null"], "description": "Why it cannot proceed, or why to look twice." },
         "introduced_by": texts(),
         "room": { "type": ["string", "null"], "description": "The room into which this friend has brought me, if that is the question." },
         "room_name": text_or_null(),

@@ -251,7 +251,7 @@ impl Machine for RelayMachine {
     }
 
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
-        let relay = (self.relay.next_due(), "what is over is deleted, and records of the day are let be found");
+        let relay = (self.relay.next_due(), "what has ended is deleted, and records of the day are let be found");
         let hub = self.hub.as_ref().and_then(Hub::next_due).map(|at| (at, "it is another member's turn at a hub"));
         [Some(relay), hub].into_iter().flatten().min()
     }

@@ -101,7 +101,7 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         let now = self.time.now();
         match self.attempt(now, inputs) {
             Ok(wrote) => Ok(Released { wrote, ..release(&mut self.live.machine) }),
-            Err(Broken) => Err(self.store.take_fault().unwrap_or(StoreError::Failed("the core could not go on"))),
+            Err(Broken) => Err(self.store.take_fault().unwrap_or(StoreError::Failed("the core could not continue"))),
         }
     }
 

@@ -115,7 +115,7 @@ fn a_knock_goes_to_one_member_after_another_with_the_same_bytes() {
         let free: Vec<usize> = (0..3).filter(|at| world.asked(&waiting[*at..=*at]).is_empty()).collect();
         free.into_iter().for_each(|at| waiting[at] = world.listen(u8::try_from(at + 1).unwrap(), 0));
         world.pass(HUB_TURN - 1);
-        assert_eq!(world.asked(&waiting).len(), turn, "before its turn is over nobody else is asked");
+        assert_eq!(world.asked(&waiting).len(), turn, "before its turn has ended nobody else is asked");
         world.pass(1);
     }
     let knocks = world.answers.values().filter(|answer| matches!(answer, Answer::Knocks(..))).collect::<Vec<_>>();

@@ -1,4 +1,4 @@
-//! Links: what came and goes on each, and what is pushed to the owner who is on one.
+//! Links: what came and leaves on each, and what is pushed to the owner who is on one.
 
 use super::limits::{FAULTS_MAX, LINKS_MAX, LONG_ENTRY, PUSH_FIRST, PUSH_MAX, SIGNED_MAX};
 use super::rows::{Entry, entry_key, row};

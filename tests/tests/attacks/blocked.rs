@@ -31,7 +31,7 @@ fn r8_a_blocked_stranger_does_not_come_back_by_another_invite_request_or_replay(
     let frame = scene.mallory.offer_frame(&to, Nonce([4; 16]), &again);
     scene.taken(frame);
     assert_eq!(scene.sim.requests(scene.node).len(), requests);
-    assert_eq!(scene.sim.events[scene.node].len(), events, "nobody is told");
+    assert_eq!(scene.sim.events[scene.node].len(), events, "nobody hears of it");
     // Nor can the user add him by mistake.
     let invite = scene.mallory.invite(&mut scene.sim);
     assert_eq!(scene.sim.ask(scene.node, &invite), Err(CommandError::IsBlocked));

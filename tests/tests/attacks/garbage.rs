@@ -83,7 +83,7 @@ fn a90_garbage_closes_the_link_after_a_bounded_number_of_frames() {
         ("too long", vec![1; FRAME_MAX + 1]),
         ("an unknown kind", codec::encode(&9u8)),
         ("a forged put", Frame::Put(forged).encode()),
-        ("a receipt nobody asked for", frames.iter().find(|f| matches!(Frame::decode(f), Ok(Frame::Receipt(_)))).unwrap().clone()),
+        ("an unsolicited receipt", frames.iter().find(|f| matches!(Frame::decode(f), Ok(Frame::Receipt(_)))).unwrap().clone()),
     ];
     for (what, frame) in kinds {
         let link = sim.rogue_link(a);

@@ -220,7 +220,7 @@ fn a06_a_replayed_offer_changes_nothing_and_tells_nobody_again() {
         let heard = outcomes(&scene.sim.rogue_send(link, frame.clone()));
         assert!(matches!(heard.as_slice(), [Outcome::Stored(_)]), "{what}: {heard:?}");
         assert!(scene.rows() == before, "{what}: nothing changes");
-        assert_eq!(scene.sim.told_of(scene.node, id), told, "{what}: nobody is told");
+        assert_eq!(scene.sim.told_of(scene.node, id), told, "{what}: nobody hears of it");
     };
     replay(&mut scene, 1, "while it waits");
     scene.sim.restart(scene.node);

@@ -18,7 +18,7 @@ fn a_bare_peer_id_gives_an_unresolved_row_that_sends_nothing() {
     assert_eq!(sim.status_of(b, id), RequestStatus::Unresolved);
     assert!(sim.wire.take().unwrap().is_empty(), "never plaintext: nothing is sent");
     assert_eq!(sim.ask(b, &peer), Ok(id), "asking again is the same row");
-    assert!(sim.report(b).problems.iter().any(|line| line.contains("Peer ID")), "the user is told why it waits");
+    assert!(sim.report(b).problems.iter().any(|line| line.contains("Peer ID")), "the user sees why it waits");
 }
 
 #[test]

@@ -318,7 +318,7 @@ fn a62_a_card_body_that_its_maker_has_not_signed_warns_and_nothing_is_sent() {
     assert_eq!(warned.status, RequestStatus::Unresolved);
     assert!(warned.fault.unwrap().contains("not signed"), "{:?}", warned.fault);
     assert!(!sim.hub(hub).seen.iter().any(|bytes| matches!(Ask::decode(bytes), Ok(Ask::Knock(_)))), "nothing was sent");
-    // Ana's own body is found again: now it goes on.
+    // Ana's own body is found again: now the knock proceeds.
     sim.lookup.planted.clear();
     sim.set_gone(hub, false);
     assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 2 * HOUR), "{:?}", status(&mut sim, DEA));

@@ -192,7 +192,7 @@ fn who_has_no_right_opens_no_room_but_any_member_makes_a_card_of_an_open_one() {
     sim.run_for(MINUTE);
     knock(&mut sim, DEA, &by_cem);
     assert!(comes_to(&mut sim, DEA, RequestStatus::Confirmed, 3 * MINUTE), "{:?}", status(&mut sim, DEA));
-    // What is no card, and a card where an invite should be, are told apart.
+    // What is no card, and a card where an invite should be, are kept apart.
     assert_eq!(sim.command(EVA, Command::Add { target: first, note: None }).err(), Some(CommandError::IsCard));
     let Ok(Reply::Invite { link, .. }) = sim.command(ANA, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) else {
         panic!("no invite")

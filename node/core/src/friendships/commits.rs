@@ -64,7 +64,7 @@ fn make(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), Tur
     Ok(())
 }
 
-/// The other side has taken a commit of ours that leads to this epoch, or speaks there: we go on in it. What is said there first
+/// The other side has taken a commit of ours that leads to this epoch, or speaks there: we continue in it. What is said there first
 /// is a seed, which somebody who has read the old epoch does not hear.
 pub(crate) fn commit_taken(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, epoch: EpochId) -> Result<(), TurnFailed> {
     if pending(state, room) != Some(epoch) {

@@ -63,7 +63,7 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     match row.status {
         RequestStatus::Pending => {}
         // Settled here by a request that crossed it, without an Accept; but from the room of
-        // that one they have gone on into the room of this one.
+        // that one they have moved on into the room of this one.
         RequestStatus::Confirmed if row.accepted.is_none() => {
             let shared = state.friends.get(&row.peer).filter(|friend| friend.state == FriendState::Mutual).map(|friend| friend.room);
             if head.leaves.is_none() || head.leaves != shared {

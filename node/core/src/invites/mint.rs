@@ -71,7 +71,7 @@ pub(crate) fn invite(state: &mut State, turn: &mut Turn<'_>, lifetime: u64, no_i
     Ok(Minted { link: link.text(), expires, warning, invite: grant })
 }
 
-/// Mints a pairing code: who comes by it is to be a further device of ours, of which friends are told what is wished.
+/// Mints a pairing code: who comes by it is to be a further device of ours, about which friends are written what the user wishes.
 pub(crate) fn pairing(state: &mut State, turn: &mut Turn<'_>, tell: Option<String>) -> Result<(InviteSecret, Timestamp), Failed> {
     forget_expired(state, turn)?;
     if state.invites.len() >= INVITES_MAX {

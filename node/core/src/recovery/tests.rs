@@ -222,7 +222,7 @@ fn nodes_on_the_lan_are_asked_where_no_relay_was_named_and_the_first_sixteen_alo
     assert!(search.is_over(now) && search.has_company());
     actions(&mut search);
     search.handle(now, &shown(150, true));
-    assert!(actions(&mut search).is_empty(), "it is over");
+    assert!(actions(&mut search).is_empty(), "it has ended");
 }
 
 #[test]

@@ -104,7 +104,7 @@ impl Standings {
         way: Option<&Contact>,
     ) -> Result<bool, TurnFailed> {
         let is_apart = lifelines::is_apart(turn, id)?;
-        // What was said by a lifeline and has not left yet is as good as what goes by keys that may be over.
+        // What was said by a lifeline and has not left yet is as good as what goes by keys that may have ended.
         let is_said =
             is_apart && answers.is_none() && way.is_none() && state.devices.get(id).is_some_and(|row| row.channel.saying.is_some());
         if is_said {

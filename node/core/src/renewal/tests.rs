@@ -109,7 +109,7 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
         assert!(state.own.is_halted);
         turn.now = turn.now.after(COPY_QUESTION);
         standings.tick(state, turn, |_| true).unwrap();
-        assert!(!state.own.is_halted, "it goes on without a word of its user");
+        assert!(!state.own.is_halted, "it continues without a word of its user");
         assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Newer], "as one that is behind");
         turn.now = turn.now.after(HOUR);
         let again = Heard { over: Some(state.own.start().instance), ..earlier };

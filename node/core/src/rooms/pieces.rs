@@ -15,7 +15,7 @@ use symbolon_presence::id::{DeviceId, RoomId};
 use symbolon_presence::kdf::sha256;
 
 /// Whether there is room for the message of which this is the first piece; room for all of it is kept at once. What has
-/// not gone on for long gives way, and so does a device that holds more than this one would.
+/// not continued for long gives way, and so does a device that holds more than this one would.
 pub(crate) fn make_place(state: &mut State, turn: &Turn<'_>, device: &DeviceId, room: &RoomId, piece: &Piece) -> bool {
     if piece.index != 0 {
         return true;

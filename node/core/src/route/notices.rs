@@ -64,7 +64,7 @@ impl Machines {
                 let (device, chain) = (state.own.identity.device, state.own.identity.chain.clone());
                 state.renew_leaves(turn, &device, &chain);
                 standings.show_all(state);
-                // What waited for it goes on.
+                // What waited for it proceeds.
                 friendships::certified(state, turn)?;
                 introductions::certified(state, turn)?;
                 presence.finder.begin_again(state, turn.now);

@@ -124,10 +124,10 @@ impl KnockFault {
     /// For people.
     pub fn text(self) -> &'static str {
         match self {
-            Self::NotFound => "the card's body was found nowhere until now: its maker may be off. This goes on looking.",
+            Self::NotFound => "the card's body was found nowhere until now: its maker may be off. It keeps looking.",
             Self::Forged => "the card is not signed by the one whom it names: nothing was sent. Ask them for a new card.",
             Self::NoHub => {
-                "the room's hub takes no knock now: it cannot be reached, or nobody of the room has been there. This goes on trying."
+                "the room's hub takes no knock now: it cannot be reached, or nobody of the room has been there. It keeps trying."
             }
             Self::Nobody => "those who were asked have not vouched. A member still can, within a day.",
             Self::Stranger => "somebody vouched whom you do not know: you were not let in, and nothing more was sent.",

@@ -69,7 +69,7 @@ pub(crate) fn knock(state: &mut State, vouching: &mut Vouching, turn: &mut Turn<
     Ok(id)
 }
 
-/// One more has place: one that is over makes it.
+/// One more has place: one that has ended makes it.
 fn make_place(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError> {
     if state.vouching.knocks.len() < KNOCKS_MAX {
         return Ok(());
@@ -80,7 +80,7 @@ fn make_place(state: &mut State, turn: &mut Turn<'_>) -> Result<(), CommandError
     Ok(())
 }
 
-/// Takes a knock back. Nobody is told: nothing more is sent.
+/// Takes a knock back. Nobody hears of it: nothing more is sent.
 pub(crate) fn cancel(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
     let row = state.vouching.knocks.get(id).ok_or(CommandError::NotFound)?;
     if row.status == RequestStatus::Confirmed {
@@ -109,7 +109,7 @@ pub(super) fn moved(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) {
     }
 }
 
-/// Knocks that waited in vain are over; a while later nothing of them is kept.
+/// Knocks that waited in vain expire; a while later nothing of them is kept.
 pub(super) fn expire(state: &mut State, turn: &mut Turn<'_>) {
     let rows: Vec<(RequestId, RequestStatus, Timestamp)> =
         state.vouching.knocks.values().map(|row| (row.id, row.status, row.expires)).collect();

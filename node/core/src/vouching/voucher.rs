@@ -126,7 +126,7 @@ impl Vouching {
     }
 }
 
-/// Sets a knock aside; who knocks is told nothing.
+/// Sets a knock aside; who knocks hears nothing.
 pub(crate) fn ignore(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
     let row = state.vouching.heard.get(id).cloned().ok_or(CommandError::NotFound)?;
     if !matches!(row.status, RequestStatus::Pending | RequestStatus::Ignored) {
@@ -146,7 +146,7 @@ fn is_wanted(state: &State, room: &RoomId, body: &KnockBody, device: &Device) ->
         && !people::is_parted(state, &device.person)
 }
 
-/// One more has place: one that is over makes it, then one that our user has set aside, then the oldest; not one that we
+/// One more has place: one that has expired makes it, then one that our user has set aside, then the oldest; not one that we
 /// have vouched for and that may still be answered. It is of this room.
 fn make_place(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> bool {
     let of_room = state.vouching.heard.values().filter(|row| row.room == *room).count();
@@ -193,7 +193,7 @@ fn transcript(state: &State, row: &HeardKnock, vouched: &Vouched) -> Option<Tran
     })
 }
 
-/// What is said to who knocks. One that is over is not vouched for again, however often a hub brings it.
+/// What is said to who knocks. One that has expired is not vouched for again, however often a hub brings it.
 fn word(state: &State, turn: &mut Turn<'_>, row: &HeardKnock) -> Vec<u8> {
     let hello = hello(state, turn, row).filter(|_| !row.is_over(turn.now) && state.own.may_show(turn.stamp));
     hello.unwrap_or_else(|| VouchHello::pass(turn.rng))
@@ -230,7 +230,7 @@ fn responds(
     Ok(())
 }
 
-/// Knocks whose people have come in are answered. Those that lie for a day are over, and are shown no more; they are
+/// Knocks whose people have come in are answered. Those that lie for a day have expired, and are shown no more; they are
 /// forgotten a day later, so that a hub that brings one again is answered with a pass.
 pub(super) fn expire(state: &mut State, turn: &mut Turn<'_>, room: Option<&RoomId>) {
     let rows = state.vouching.heard.values().filter(|row| room.is_none_or(|room| row.room == *room));

@@ -118,8 +118,8 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "not_friends",
             409,
             "Not friends",
-            "The friendship is over, or not there yet.",
-            "Wait until the request is confirmed; when it is over, `symbolon add` with a new invite makes it again.",
+            "The friendship has ended, or is not there yet.",
+            "Wait until the request is confirmed; when it has ended, `symbolon add` with a new invite makes it again.",
         ),
         CommandError::Full => {
             ("full", 409, "Full", "There are too many of these already.", "Deal with old requests, or let invites expire, and try again.")
@@ -264,7 +264,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             507,
             "Disk full",
             "The disk is full, so nothing was changed; everything accepted before is safe.",
-            "Free some space, then try again: the node goes on automatically.",
+            "Free some space, then try again: the node continues automatically.",
         ),
     };
     Entry { kind, status, title, detail, hint }

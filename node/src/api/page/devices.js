@@ -173,7 +173,7 @@ export function joinForm(done) {
     }
     progress.className = joining?.over ? "warning" : "hint";
     progress.textContent = joining?.over ? `It did not work: ${sentence(joining.reason ?? "the code was not taken")}.`
-      : joining?.reason ? `${sentence(joining.reason)}. It goes on trying.` : "Looking for your other device …";
+      : joining?.reason ? `${sentence(joining.reason)}. It keeps trying.` : "Looking for your other device …";
     if (!joining?.over && progress.isConnected) setTimeout(() => follow().catch(() => {}), AGAIN);
   };
   return h("form", {

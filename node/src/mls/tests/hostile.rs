@@ -134,7 +134,7 @@ fn a_message_over_the_limit_is_not_looked_at() {
 #[test]
 fn mutated_messages_never_panic_and_never_change_the_room() {
     let ((mut a, _), (mut b, rows_b)) = pair();
-    // One that has gone on by itself and looks from the parent.
+    // One that has moved on by itself and looks from the parent.
     let mut d = MlsCipher::new(copy(&rows_b));
     d.share_psk(&[1; 32], &[2; 32]).unwrap();
     let gone_on = d.commit(ROOM, &Proposals::default(), b"").unwrap();

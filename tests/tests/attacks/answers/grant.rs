@@ -17,7 +17,7 @@ fn a103_the_reply_grant_of_an_offer_ends_a_day_after_confirm_and_repeats_are_ans
     asked.sim.run_for(2 * HOUR);
     for _ in 0..2 {
         let late = asked.another();
-        assert!(asked.on_a_fresh_link(late).is_empty(), "nothing is told: as under a wrong key");
+        assert!(asked.on_a_fresh_link(late).is_empty(), "nothing is answered: as under a wrong key");
         for repeat in [&first, &second] {
             assert!(matches!(asked.on_a_fresh_link(repeat.clone()).as_slice(), [Outcome::Stored(_)]), "the receipt may have been lost");
         }

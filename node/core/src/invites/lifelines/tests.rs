@@ -120,7 +120,7 @@ fn a33_a_lifeline_that_is_withdrawn_is_dead_at_once_here_and_at_relays() {
             assert_eq!((standing(state, &grant, turn.now), owner_of(state, &grant)), (Standing::Silent, GrantOwner::Friends));
             assert!(key_of(state, &grant).is_none() && lines(state, number).is_empty());
             let listed = |grant| state.own.revoked.iter().any(|revoked| revoked.grant == grant);
-            assert!(listed(grant) && listed(reply), "relays are told");
+            assert!(listed(grant) && listed(reply), "relays hear of it");
         }
     });
 }

@@ -364,7 +364,7 @@ fn without_a_server_those_seen_first_make_up_a_dht_and_friends_before_strangers(
         lan.sighted(state, NOW, stranger(1));
         turn.now = NOW.after(2 * NEIGHBOURS_DELAY);
         lan.choose_neighbours(turn, false);
-        assert_eq!(neighbours(turn), None, "a stranger is told nothing that the user has not allowed");
+        assert_eq!(neighbours(turn), None, "a stranger is shown nothing that the user has not allowed");
     });
     on_the_lan(NOW, |lan, state, turn| {
         lan.has_dht = true;

@@ -65,7 +65,7 @@ fn a103_nothing_that_is_made_for_a_friend_from_whom_we_hide_names_a_place_of_our
             [hello, bundle, standing, lifeline, offer, introduction].map(|entry| entry.places.len())
         };
         assert_eq!(places(peer(1), 11), [0; 6], "greeting, bundle, Standing, lifeline, Offer or Accept, introduction");
-        assert_eq!(places(peer(2), 12), [1; 6], "the others are told");
+        assert_eq!(places(peer(2), 12), [1; 6], "the others hear of it");
         hide(state, turn, &peer(1), false);
         assert_eq!(state.own.places_for(&peer(1)).len(), 1);
     });

@@ -123,6 +123,6 @@ fn who_was_asked_on_a_link_that_has_ended_is_not_waited_for() {
         assert!(resolver.has_asked(&id, LinkId(1)), "it is waited for");
         delivery.link_down(state, turn, LinkId(1));
         resolver.leave_ended(state, &mut delivery, turn);
-        assert!(!resolver.ids.contains_key(&id), "the look-up goes on without it");
+        assert!(!resolver.ids.contains_key(&id), "the look-up continues without it");
     });
 }

@@ -120,14 +120,14 @@ fn a102_two_messages_fill_a_room_and_what_does_not_go_on_for_a_day_gives_way() {
             turn.stamp = turn.stamp.after(SECOND);
         }
         assert_eq!(hand(state, turn, &people[2], &all[0]), None, "8 MiB wait");
-        assert_eq!(hand(state, turn, &people[1], &all[1]), Some(Ok(None)), "what was begun goes on");
+        assert_eq!(hand(state, turn, &people[1], &all[1]), Some(Ok(None)), "what was begun continues");
         let elsewhere = Known { room: RoomId([2; 32]), ..all[0].clone() };
         assert_eq!(hand(state, turn, &people[2], &elsewhere), Some(Ok(None)), "another room");
         // The wall clock alone lets nothing go.
         turn.now = turn.now.after(100 * PIECES_PATIENCE);
         assert_eq!(hand(state, turn, &people[2], &all[0]), None);
         turn.sure = turn.sure.after(PIECES_PATIENCE);
-        assert_eq!(hand(state, turn, &people[2], &all[0]), Some(Ok(None)), "the first has not gone on");
+        assert_eq!(hand(state, turn, &people[2], &all[0]), Some(Ok(None)), "the first has not continued");
         assert_eq!(hand(state, turn, &people[0], &all[1]), Some(Err(DropReason::Malformed)));
         assert_eq!(hand(state, turn, &people[1], &all[2]), Some(Ok(None)));
     });

@@ -41,7 +41,7 @@ fn reaches<T: Notice>(notice: impl Fn(PeerId, DeviceId) -> T, is_known: impl Fn(
             assert!(turn.out.notices.is_empty());
             has_reached = is_known(machines, turn, device);
         });
-        assert!(is_told || !has_reached, "it is known without being told");
+        assert!(is_told || !has_reached, "it is known without a notice");
     }
     has_reached
 }

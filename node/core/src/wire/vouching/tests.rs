@@ -125,7 +125,7 @@ fn a_knock_opens_for_members_alone_and_shows_who_knocks() {
     assert!(who == device(&newcomer) && ephemeral == key.public() && opened.card == verified.digest);
     assert!(KnockBody::open(&sealed, &KnockSecret(Secret::from_bytes([4; 32])), &nonce, NOW).is_none(), "former members have another");
     assert!(KnockBody::open(&sealed, &secret(), &Nonce([8; 16]), NOW).is_none(), "as another knock");
-    assert!(KnockBody::open(&sealed, &secret(), &nonce, NOW.after(400 * DAY)).is_none(), "with a certificate that is over");
+    assert!(KnockBody::open(&sealed, &secret(), &nonce, NOW.after(400 * DAY)).is_none(), "with a certificate that has ended");
 }
 
 #[test]
