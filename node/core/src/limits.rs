@@ -24,6 +24,8 @@ pub const INDEX_QUIET: u64 = SECOND;
 pub const INDEX_BATCH: u64 = 128;
 /// Messages not in the index yet at which they are put there without waiting for quiet.
 pub const INDEX_BACKLOG: u64 = 4_096;
+/// Searches that wait until all texts are in the index.
+pub const SEARCHES_WAITING: usize = 16;
 /// Longest text to search for, in bytes of UTF-8.
 pub const SEARCH_MAX: usize = 256;
 /// Most addresses in an invite, Offer, Accept or bundle.

@@ -39,6 +39,8 @@ pub struct Sim {
     rng: ChaCha20Rng,
     /// The true time.
     pub now: Timestamp,
+    /// Answers that have come in a turn after that of their command.
+    pub late: Vec<(CommandId, Result<Reply, CommandError>)>,
     /// The nodes.
     pub nodes: Vec<SimNode>,
     queue: BTreeMap<(Timestamp, u64), (Ix, u64, Happening)>,
@@ -91,6 +93,7 @@ impl Sim {
         Self {
             rng: ChaCha20Rng::seed_from_u64(seed),
             now: START,
+            late: Vec::new(),
             nodes: Vec::new(),
             queue: BTreeMap::new(),
             order: 0,
@@ -236,7 +239,8 @@ impl Sim {
             Happening::Timer => {
                 if self.timers.get(&ix) == Some(&at) {
                     self.timers.remove(&ix);
-                    self.deliver(ix, vec![Input::Tick], true);
+                    let replies = self.deliver(ix, vec![Input::Tick], true);
+                    self.late.extend(replies);
                 }
             }
             Happening::Input(input) => {

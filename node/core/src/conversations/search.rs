@@ -3,12 +3,13 @@
 //! Indexing a text costs as much as a third of a turn, so it is not done while messages
 //! come: they are numbered by arrival, and the index follows once it is quiet, in batches,
 //! or as soon as too many wait. A search first has the rest put in. It is answered at the
-//! end of its turn, when that has been applied.
+//! end of its turn, when that has been applied; where more wait than ever do while a node runs, as when the
+//! whole index is made again after an update, at the end of a later turn, so that all else goes on meanwhile.
 
 use super::history::{arrival_of, view};
 use super::texts::is_shown;
 use crate::command::{CommandError, MessageView, Reply};
-use crate::limits::{INDEX_BACKLOG, INDEX_BATCH, INDEX_QUIET, READ_LIMIT, SEARCH_MAX};
+use crate::limits::{INDEX_BACKLOG, INDEX_BATCH, INDEX_QUIET, READ_LIMIT, SEARCH_MAX, SEARCHES_WAITING};
 use crate::rows::{Message, message_key};
 use crate::seam::{Action, CommandId};
 use crate::state::State;
@@ -31,7 +32,7 @@ pub(crate) struct Search {
     due: Option<Timestamp>,
     /// The backlog when it was last looked at.
     backlog: u64,
-    /// Searches of this turn; never more than commands.
+    /// Searches that are not answered yet; at most [`SEARCHES_WAITING`] beyond those of this turn.
     waiting: Vec<(CommandId, Wish)>,
 }
 
@@ -41,9 +42,14 @@ impl Search {
         self.due
     }
 
-    /// Takes in a search, to be answered at the end of the turn.
+    /// Takes in a search, to be answered once all texts are in the index.
     pub fn ask(&mut self, state: &mut State, turn: &mut Turn<'_>, id: CommandId, wish: Wish) -> Result<(), TurnFailed> {
-        index(state, turn, u64::MAX)?;
+        if self.waiting.is_empty() {
+            index(state, turn, INDEX_BACKLOG)?;
+        } else if self.waiting.len() >= SEARCHES_WAITING {
+            turn.act(Action::Reply(id, Err(CommandError::Full)));
+            return Ok(());
+        }
         self.waiting.push((id, wish));
         Ok(())
     }
@@ -52,7 +58,7 @@ impl Search {
     pub fn follow(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         if self.due.is_some_and(|due| due <= turn.now) {
             self.due = None;
-            index(state, turn, INDEX_BATCH)?;
+            index(state, turn, if self.waiting.is_empty() { INDEX_BATCH } else { INDEX_BACKLOG })?;
             if state.index_backlog() > 0 {
                 self.due = Some(turn.now);
             }
@@ -62,6 +68,7 @@ impl Search {
         let backlog = state.index_backlog();
         match backlog {
             0 => self.due = None,
+            _ if !self.waiting.is_empty() => self.due = Some(turn.now),
             _ if backlog > self.backlog || self.due.is_none() => self.due = Some(turn.now.after(INDEX_QUIET)),
             _ => {}
         }
@@ -69,8 +76,11 @@ impl Search {
         Ok(())
     }
 
-    /// Answers the searches of this turn.
+    /// Answers searches, as soon as all texts are in the index.
     pub fn close_turn(&mut self, state: &State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        if state.index_backlog() > 0 {
+            return Ok(());
+        }
         for (id, wish) in std::mem::take(&mut self.waiting) {
             let result = match find(state, turn, &wish) {
                 Ok(found) => Ok(Reply::Messages(found)),
@@ -124,4 +134,35 @@ fn numbered(turn: &Turn<'_>, number: u64) -> Result<Option<(RoomId, Message)>, T
     let conversation = turn.get(Table::Arrival, &number.to_be_bytes())?.and_then(|room| RoomId::from_slice(&room));
     let Some(conversation) = conversation else { return Ok(None) };
     Ok(turn.row(Table::Message, &message_key(&conversation, number))?.map(|message| (conversation, message)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::fixture::in_turn;
+
+    #[test]
+    fn searches_wait_until_all_texts_are_in_the_index_and_no_more_than_so_many() {
+        in_turn(|state, turn| {
+            let wish = || Wish { text: "harbour".into(), before: None, limit: None };
+            let mut search = Search::default();
+            state.counters.arrival = 3 * INDEX_BACKLOG;
+            for number in 0..SEARCHES_WAITING {
+                search.ask(state, turn, CommandId(number as u64), wish()).unwrap();
+            }
+            search.follow(state, turn).unwrap();
+            search.close_turn(state, turn).unwrap();
+            assert_eq!((turn.out.actions.len(), search.next_due()), (0, Some(turn.now)));
+            search.ask(state, turn, CommandId(99), wish()).unwrap();
+            assert_eq!(turn.out.actions.pop_front(), Some(Action::Reply(CommandId(99), Err(CommandError::Full))));
+            // What is read again waits no longer than it has to, and then all are answered.
+            let turns = (0..9).take_while(|_| {
+                search.follow(state, turn).unwrap();
+                search.close_turn(state, turn).unwrap();
+                turn.out.actions.is_empty()
+            });
+            assert_eq!((turns.count(), turn.out.actions.len()), (1, SEARCHES_WAITING));
+        });
+    }
 }
