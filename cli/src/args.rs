@@ -62,10 +62,10 @@ pub enum Verb {
         /// The new name
         name: String,
     },
-    /// Make an invite for one person, list those made, or take one back
+    /// Make an invite for one person, list those made, or revoke one
     #[command(args_conflicts_with_subcommands = true)]
     Invite(Invite),
-    /// Ask somebody for friendship, by invite link or Peer ID
+    /// Send a friend request, by invite link or Peer ID
     Add {
         /// An invite link (`symbolon:…`) or a Peer ID; `-` reads it from standard input
         #[arg(value_name = "LINK|PEER_ID")]
@@ -74,7 +74,7 @@ pub enum Verb {
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
     },
-    /// List friend requests, or take an own one back
+    /// List friend requests, or cancel one of mine
     Requests {
         /// What to do with one; lists them without it
         #[command(subcommand)]
@@ -105,7 +105,7 @@ pub enum Verb {
         #[arg(long, value_name = "DEVICE", conflicts_with = "leave_rooms")]
         device: Option<String>,
     },
-    /// Take a block back
+    /// Unblock a friend, or the one who made a request
     Unblock {
         /// A name, a Peer ID, or a request's id
         #[arg(value_name = "REQUEST|FRIEND")]
@@ -208,7 +208,7 @@ pub enum Verb {
         #[command(subcommand)]
         verb: DeviceVerb,
     },
-    /// Let anyone who knows my Peer ID ask me for friendship, or no longer
+    /// Allow friend requests from anyone who knows my Peer ID, or stop that
     Findable {
         /// `on` publishes a way in for anybody who knows the id; `off` (as at the start) takes it back
         #[arg(value_enum)]
@@ -261,7 +261,7 @@ pub enum LookupVerb {
         #[arg(value_name = "MULTIADDR")]
         lookup: String,
     },
-    /// Use a lookup server no longer
+    /// Stop using a lookup server
     Remove {
         /// Where it is
         #[arg(value_name = "MULTIADDR")]
@@ -347,7 +347,7 @@ pub struct Invite {
 pub enum InviteVerb {
     /// List them
     List,
-    /// Take one back that nobody has used
+    /// Revoke one that nobody has used
     Revoke {
         /// The invite's id, or its beginning
         invite: String,
@@ -357,7 +357,7 @@ pub enum InviteVerb {
 /// What to do with requests.
 #[derive(Debug, Subcommand)]
 pub enum RequestsVerb {
-    /// Take an own request back
+    /// Cancel a request of mine
     Cancel {
         /// The request's id, or its beginning
         request: String,

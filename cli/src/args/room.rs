@@ -36,7 +36,7 @@ pub enum RoomVerb {
         #[arg(long)]
         note: Option<String>,
     },
-    /// Make a card by which people knock at a room; the first one lets them
+    /// Make a card by which people knock at a room; the first card opens it to knocks
     Card {
         /// The room's name or id
         room: String,
@@ -77,14 +77,14 @@ pub enum RoomVerb {
         /// The new name
         name: String,
     },
-    /// Say what a room is about
+    /// Set the topic of a room
     Topic {
         /// The room's name or id
         room: String,
         /// The topic; nothing takes it back
         topic: Vec<String>,
     },
-    /// Say what somebody may do in a room
+    /// Set somebody's role in a room
     Role {
         /// The room's name or id
         room: String,
@@ -94,19 +94,19 @@ pub enum RoomVerb {
         #[arg(value_enum)]
         role: Role,
     },
-    /// Show new texts of a room without a sign
+    /// Mute a room: its new texts are shown without a notice
     Mute {
         /// The room's name or id
         room: String,
-        /// With a sign again
+        /// Unmute it
         #[arg(long)]
         off: bool,
     },
-    /// Put a room away
+    /// Archive a room
     Archive {
         /// The room's name or id
         room: String,
-        /// Take it out again
+        /// Unarchive it
         #[arg(long)]
         off: bool,
     },

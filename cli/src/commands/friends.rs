@@ -13,7 +13,7 @@ pub fn unfriend(client: &Client, output: Output, friend: &str, (yes, leave_rooms
         if !output.can_ask() {
             return Err(Failure::new(
                 "not_confirmed",
-                "this would end a friendship, and nobody is there to be asked",
+                "this ends a friendship, and without a terminal you cannot be asked",
                 "Give --yes if that is meant.",
             ));
         }

@@ -32,7 +32,7 @@ pub fn room(view: &Value) -> String {
         "{}\n  {standing}{role}{unread}{}{}\n  room     {}\n",
         line(str_of(view, "name")),
         flag("muted", ", muted"),
-        flag("archived", ", put away"),
+        flag("archived", ", archived"),
         line(str_of(view, "room")),
     );
     // Writing to a String cannot fail.

@@ -9,7 +9,7 @@ fn friendship_is_ended_by_a_program_or_with_yes_and_not_where_nobody_can_answer(
     assert_fields(&node.json(&["unfriend", "Holger"])[0], FRIEND);
     let output = node.run(&["unfriend", "Tom"]);
     assert_eq!(output.status.code(), Some(1), "no terminal: {output:?}");
-    assert!(String::from_utf8(output.stderr).unwrap().contains("nobody is there to be asked"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("without a terminal you cannot be asked"));
     let output = node.run(&["unfriend", "Tom", "--yes"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8(output.stdout).unwrap().starts_with("No longer friends with Tom"));

@@ -17,7 +17,7 @@ use symbolon_core::command::{Command, CommandError, Reply, Who};
 pub const RESOURCE: Resource = Resource {
     routes: &[
         change("/api/v1/block", Some("BlockBody"), "FriendOrRequest", "Blocks a friend or a request's sender.", || post(block)),
-        change("/api/v1/unblock", Some("WhoBody"), "FriendOrRequest", "Takes a block back.", || post(unblock)),
+        change("/api/v1/unblock", Some("WhoBody"), "FriendOrRequest", "Unblocks somebody.", || post(unblock)),
     ],
     schemas,
 };

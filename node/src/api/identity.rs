@@ -28,7 +28,7 @@ pub const RESOURCE: Resource = Resource {
             "/api/v1/identity/findable",
             Some("FindableBody"),
             "Identity",
-            "Lets anyone who knows my Peer ID ask for friendship, or no longer.",
+            "Allows friend requests from anyone who knows my Peer ID, or stops that.",
             || post(set_findable),
         ),
     ],

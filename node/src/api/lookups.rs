@@ -26,7 +26,7 @@ pub const RESOURCE: Resource = Resource {
             "Names a lookup server, by its multiaddr; one that is there stays.",
             || post(add),
         ),
-        change("/api/v1/lookups/remove", Some("LookupBody"), "Lookup", "Names a lookup server no longer.", || post(remove)),
+        change("/api/v1/lookups/remove", Some("LookupBody"), "Lookup", "Stops using a lookup server.", || post(remove)),
     ],
     schemas,
 };

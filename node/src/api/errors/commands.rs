@@ -67,7 +67,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             409,
             "Blocked",
             "You have blocked this person.",
-            "Take the block back first (`symbolon unblock`), if that is what you want.",
+            "Unblock them first (`symbolon unblock`), if that is what you want.",
         ),
         CommandError::WrongStatus => (
             "wrong_status",

@@ -48,7 +48,7 @@ function makeView(view, id) {
 
 function welcome() {
   if (state.friends.length + state.rooms.length > 0) {
-    return { element: h("section", { class: "empty" }, h("h1", {}, "Whom do you want to write to?"), h("p", {}, "Choose a friend or a room from the list."),
+    return { element: h("section", { class: "empty" }, h("h1", {}, "Who do you want to write to?"), h("p", {}, "Choose a friend or a room from the list."),
       state.friends.length ? h("a", { class: "plain", href: "#/new-room" }, "Make a room") : null) };
   }
   const steps = firstSteps();

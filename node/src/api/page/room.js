@@ -41,7 +41,7 @@ export function newRoomView() {
     submit);
   return {
     element: h("section", { class: "page" }, viewHead("Make a room"),
-      h("article", { class: "card" }, h("p", {}, "All who are in a room see who else is, and read what each one writes from then on. Who cannot be reached now comes in when they can."), form)),
+      h("article", { class: "card" }, h("p", {}, "All who are in a room see who else is, and read what each one writes from then on. Anyone who cannot be reached now comes in when they can."), form)),
     focus: name,
   };
 }
@@ -142,7 +142,7 @@ function addCard(one, members) {
     onsubmit: (event) => {
       event.preventDefault();
       const who = list.chosen();
-      if (who.length) during(submit, () => change("add", { room: one.room, who }, "Added. Who cannot be reached now comes in when they can."));
+      if (who.length) during(submit, () => change("add", { room: one.room, who }, "Added. Anyone who cannot be reached now comes in when they can."));
     },
   }, list.element, submit);
   return h("article", { class: "card" }, h("h2", {}, "Add friends"), h("p", {}, "They read what is written from then on."), form);
@@ -170,7 +170,7 @@ function knockCard(one) {
     result.replaceChildren(copyable("Room card", made.card), picture, h("p", { class: "hint" }, `It is good until ${moment(made.expires)}.`));
   });
   return h("article", { class: "card" }, h("h2", {}, "Let people knock"),
-    h("p", {}, "Who has the room’s card knocks, and comes in if somebody in the room is a friend of theirs. It needs a hub: a relay of yours that is one, or this node."), make, result);
+    h("p", {}, "Anyone who has the room’s card can knock, and comes in if somebody in the room is a friend of theirs. It needs a hub: a relay of yours that is one, or this node."), make, result);
 }
 
 // What is so on this side alone.
@@ -178,8 +178,8 @@ function hereCard(one) {
   const note = (field) => change("note", { room: one.room, [field]: !one[field] });
   return h("article", { class: "card" }, h("h2", {}, "Here"), h("p", {}, "Only you see these."),
     h("div", { class: "buttons" },
-      button(one.muted ? "Show new texts with a sign again" : "Mute", () => note("muted")),
-      button(one.archived ? "Take it out again" : "Put it away", () => note("archived"))));
+      button(one.muted ? "Unmute" : "Mute", () => note("muted")),
+      button(one.archived ? "Unarchive" : "Archive", () => note("archived"))));
 }
 
 function leaveCard(one) {
