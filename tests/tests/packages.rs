@@ -242,6 +242,22 @@ fn packages_are_replaced_at_half_of_their_life_and_with_the_relay_they_go() {
 }
 
 #[test]
+fn what_lies_at_a_relay_stays_when_the_same_relay_is_named_again() {
+    let (mut sim, _) = scene(8, 0, Faults::NONE);
+    let (_, link) = sim.add_relay();
+    sim.command(A, Command::RelayAdd { link: link.clone(), claim: None }).unwrap();
+    sim.run_for(MINUTE);
+    assert_eq!(fresh(&sim), STOCKED);
+    let lying = |sim: &Sim| sim.nodes[A].store.rows(Table::OwnPackage).map(|(key, _)| key.clone()).collect::<BTreeSet<_>>();
+    let before = lying(&sim);
+    sim.crash(A, SECOND);
+    sim.run_for(MINUTE);
+    sim.command(A, Command::RelayAdd { link, claim: None }).unwrap();
+    sim.run_for(HOUR);
+    assert_eq!(lying(&sim), before, "no other packages were made");
+}
+
+#[test]
 fn a30_on_a_bad_network_with_crashes_at_every_step_no_package_is_handed_out_twice_and_each_is_good_once() {
     for seed in 0..2 {
         let (mut sim, relays) = scene(100 + seed, 2, Faults { crash: 3, ..Faults::ROUGH });

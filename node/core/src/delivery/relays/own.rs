@@ -288,6 +288,8 @@ pub(crate) fn add(state: &mut State, turn: &mut Turn<'_>, link: &str, claim: Opt
     let claim = claim.map(|code| code.trim().parse::<ClaimCode>()).transpose().map_err(|_| CommandError::BadClaim)?;
     let known = state.own.relay_mailboxes.get(&link.mailbox()).cloned();
     let own = match known {
+        // As it is named at each start: nobody has to hear of it, and what lies there stays.
+        Some(known) if known.link == link && (claim.is_none() || known.claim == claim) => return Ok(known),
         Some(known) => OwnRelayMailbox { link, claim: claim.or(known.claim), ..known },
         None if state.own.relay_mailboxes.len() >= RELAY_MAILBOXES_MAX => return Err(CommandError::Full.into()),
         None => OwnRelayMailbox {
