@@ -61,6 +61,8 @@ pub struct Actor {
     pub sequence: u64,
     /// Where its mailbox is.
     pub places: Vec<Address>,
+    /// Its mailboxes at relays, as friends hear of them.
+    pub relays: Vec<MailboxEntry>,
 }
 
 /// A step that was opened, its signature verified.
@@ -101,7 +103,8 @@ impl Actor {
         let (package, direct) = (KemKey::random(&mut rng), KemKey::random(&mut rng));
         let cipher = Box::new(ClearCipher::new(*Secret::random(&mut rng).expose()));
         let seed = Seed::draw(None, &mut rng);
-        Self { rng, identity, mailbox, friendship, cipher, package, direct, seed, counter: 0, sequence: 0, places: vec![nowhere()] }
+        let (places, relays) = (vec![nowhere()], Vec::new());
+        Self { rng, identity, mailbox, friendship, cipher, package, direct, seed, counter: 0, sequence: 0, places, relays }
     }
 
     /// Its Peer ID.
@@ -220,7 +223,7 @@ impl Actor {
             devices: vec![BundleDevice {
                 chain: self.identity.chain.clone(),
                 entry,
-                relay_mailboxes: Vec::new(),
+                relay_mailboxes: self.relays.clone(),
                 direct: self.direct.public().bytes(),
                 seed: self.seed.clone(),
             }],

@@ -4,21 +4,25 @@
 use super::server::now;
 use super::stranger::Stranger;
 use futures::{AsyncReadExt, AsyncWriteExt};
-use libp2p::{Stream, StreamProtocol};
+use libp2p::identity::PublicKey;
+use libp2p::{PeerId, Stream, StreamProtocol};
 use serde_json::Value;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::time::{Duration, Instant};
 use symbolon_core::contact::{ContactRecord, VerifiedContact};
 use symbolon_core::link::InviteLink;
+use symbolon_core::wire::{AcceptBody, AcceptHead, Contact, PAYLOAD_MAX};
 use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_presence::codec;
-use symbolon_presence::id::{FrameId, MailboxId};
+use symbolon_presence::id::{FrameId, MailboxId, Nonce, PublicKeyBytes};
 use symbolon_presence::record::day_of;
 use symbolon_presence::sign::VerifyingKey;
+use symbolon_presence::time::DAY;
 use symbolon_relay::frame::Frame;
+use symbolon_relay::prove::{Ends, Prove, Role, WIRE_VERSION};
 use symbolon_relay::put::{MailboxEntry, Outcome, ReceiptBody};
-use symbolon_tests::craft::{Actor, invites};
+use symbolon_tests::craft::{Actor, Bond, invites};
 use symbolon_tests::node::{Node, field, within};
 use tokio::runtime::{Builder, Runtime};
 
@@ -107,6 +111,11 @@ impl Wire {
 
     /// Sends a frame.
     pub(super) fn say(&mut self, frame: &[u8]) {
+        assert!(self.try_to_say(frame), "the link is there");
+    }
+
+    /// Sends a frame; false when the link is gone.
+    pub(super) fn try_to_say(&mut self, frame: &[u8]) -> bool {
         let (mut rest, mut bytes) = (frame.len(), Vec::new());
         while rest >= 0x80 {
             bytes.push(u8::try_from(rest & 0x7f).unwrap() | 0x80);
@@ -114,10 +123,31 @@ impl Wire {
         }
         bytes.push(u8::try_from(rest).unwrap());
         bytes.extend_from_slice(frame);
-        self.runtime.block_on(async {
-            self.write.write_all(&bytes).await.unwrap();
-            self.write.flush().await.unwrap();
-        });
+        self.runtime.block_on(async { self.write.write_all(&bytes).await.is_ok() && self.write.flush().await.is_ok() })
+    }
+
+    /// Which keys both ends of the connection have proved.
+    pub(super) fn ends(&self) -> Ends {
+        let connection = self.connection.as_ref().expect("a connection of our own");
+        Ends { dialler: transport_key(&connection.own()), dialled: transport_key(&connection.peer()) }
+    }
+
+    /// That a friend is behind this link.
+    pub(super) fn proof(&self, by: &Actor, bond: &Bond) -> Prove {
+        Prove::new(&by.link_key(bond), Role::Dialler, &self.ends(), [5; 16], WIRE_VERSION, [6; 16])
+    }
+
+    /// Says these frames, and then nothing; all that comes until the link ends.
+    pub(super) fn until_it_ends(&mut self, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let _ = frames.iter().all(|frame| self.try_to_say(frame));
+        let (until, mut heard) = (Instant::now() + SOON, std::mem::take(&mut self.waiting));
+        loop {
+            match self.frames.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(frame) => heard.push(frame),
+                Err(RecvTimeoutError::Disconnected) => return heard,
+                Err(RecvTimeoutError::Timeout) => panic!("the link does not end; {} frames came", heard.len()),
+            }
+        }
     }
 
     /// The first frame that is what is wanted; the others wait.
@@ -200,11 +230,37 @@ pub(super) fn invite(node: &Node) -> String {
     field(node.json(&["invite"]).unwrap().first(), "link").unwrap()
 }
 
-/// All that a user sees of people: requests, friends but for who is there just now, texts.
+/// The Ed25519 key that a transport's id holds.
+fn transport_key(peer: &PeerId) -> PublicKeyBytes {
+    let key = PublicKey::try_decode_protobuf(&peer.to_bytes()[2..]).unwrap().try_into_ed25519().unwrap();
+    PublicKeyBytes(key.to_bytes())
+}
+
+/// Somebody made by hand befriends a node: asks by an invite of it, is accepted, completes. Answers by which way the Confirm went, as well.
+pub(super) fn befriends(node: &Node, wire: &mut Wire, by: &mut Actor) -> (Bond, Contact) {
+    let (_, to) = wire.contact_of(&invite(node));
+    let (offer, usage) = (by.offer(now()), Nonce::random(&mut by.rng));
+    let asked = by.offer_frame(&to, usage, &offer);
+    assert!(matches!(wire.put(&to.contacts[0].1.entry, &asked), Outcome::Stored(_)));
+    let id = by.peer().to_string();
+    let row = node.json(&["requests"]).unwrap().into_iter().find(|row| row["peer"] == id.as_str()).unwrap();
+    node.json(&["accept", row["request"].as_str().unwrap()]).unwrap();
+    let heard = wire.hear("the Accept", |frame| by.hear(frame, now()));
+    wire.say(&by.receipt(now(), &[heard.frame], Outcome::Stored(now().after(DAY))));
+    let accept: AcceptBody = codec::decode(&heard.statement.body, PAYLOAD_MAX).unwrap();
+    let head: AcceptHead = codec::decode(&accept.head, PAYLOAD_MAX).unwrap();
+    let (bond, confirm) = by.complete(&offer, &heard, now());
+    assert!(matches!(wire.put(&head.reply.entry, &confirm), Outcome::Stored(_)));
+    let is_friend = |friend: &Value| friend["id"] == id.as_str() && friend["mutual"] == true;
+    within(SOON, "they are friends", || Ok(node.json(&["friends"])?.iter().any(is_friend).then_some(()))).unwrap();
+    (bond, head.reply)
+}
+
+/// All that a user sees of people: requests, friends but for who is there just now and with which build, texts.
 pub(super) fn people(node: &Node) -> [Vec<Value>; 3] {
     let mut seen = [&["requests"][..], &["friends"], &["read", "--peek"]].map(|arguments| node.json(arguments).unwrap());
     for friend in &mut seen[1] {
-        friend.as_object_mut().unwrap().retain(|name, _| !["online", "path", "devices"].contains(&name.as_str()));
+        friend.as_object_mut().unwrap().retain(|name, _| !["online", "path", "devices", "build"].contains(&name.as_str()));
     }
     seen
 }

@@ -85,6 +85,16 @@ impl Called {
         link
     }
 
+    /// Gives no body of an invite from now on; all that there are, for when they are put back.
+    pub(super) fn withhold(&mut self) -> BTreeMap<LookupId, Vec<u8>> {
+        std::mem::take(&mut self.bodies)
+    }
+
+    /// Gives these bodies of invites again.
+    pub(super) fn put_back(&mut self, bodies: BTreeMap<LookupId, Vec<u8>>) {
+        self.bodies.extend(bodies);
+    }
+
     /// What an honest invite of somebody who is called here says.
     pub(super) fn said(&self, by: &mut Actor) -> ContactBody {
         by.places = vec![self.address.clone()];
@@ -118,6 +128,11 @@ impl Called {
     /// A node's user adds somebody by an invite; what the command says.
     pub(super) fn add(&mut self, node: &Node, link: &str) -> Value {
         self.until_added(vec![Self::adds(node, link)]).remove(0)
+    }
+
+    /// The next link, if a node has opened one.
+    pub(super) fn taken(&mut self) -> Option<Wire> {
+        self.streams.try_recv().ok().map(|stream| Wire::over(self.runtime.clone(), stream, None))
     }
 
     /// Answers each question for the body of an invite by what lies there.

@@ -110,7 +110,7 @@ fn a59_two_members_who_vouch_at_once_and_do_not_hear_of_each_other_bring_one_new
 /// How a node remembers what its room's members have in common.
 #[derive(Encode, Decode)]
 #[cbor(map)]
-struct Kept {
+pub(super) struct Kept {
     #[n(0)]
     room: RoomId,
     #[n(1)]
@@ -122,7 +122,7 @@ struct Kept {
 }
 
 /// The keys of a node that was stopped, and the room whose knocks it opens, if there is one.
-fn stolen(node: &Node, home: &Path) -> (Identity, Option<Kept>) {
+pub(super) fn stolen(node: &Node, home: &Path) -> (Identity, Option<Kept>) {
     let copy = home.join(format!("copy {}", node.pid()));
     files::copy(node.folder(), &copy).unwrap();
     let rows = files::rows(&copy).unwrap();

@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct Stranger {
     control: libp2p_stream::Control,
+    own: PeerId,
     peer: PeerId,
     task: JoinHandle<()>,
 }
@@ -36,7 +37,7 @@ impl Stranger {
             .unwrap()
             .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(600)))
             .build();
-        let control = swarm.behaviour().new_control();
+        let (control, own) = (swarm.behaviour().new_control(), *swarm.local_peer_id());
         let address: Multiaddr = address.parse().unwrap();
         swarm.dial(DialOpts::unknown_peer_id().address(address).build()).unwrap();
         let (sender, connected) = oneshot::channel();
@@ -59,13 +60,19 @@ impl Stranger {
             }
         });
         let peer = tokio::time::timeout(PATIENCE, connected).await.ok()?.ok()??;
-        Some(Self { control, peer, task })
+        Some(Self { control, own, peer, task })
     }
 
     /// Under which key it answers.
     #[allow(dead_code, reason = "not every story asks")]
     pub fn peer(&self) -> PeerId {
         self.peer
+    }
+
+    /// Under which key it was called: its own.
+    #[allow(dead_code, reason = "not every story asks")]
+    pub fn own(&self) -> PeerId {
+        self.own
     }
 
     /// Opens a stream of a protocol.
