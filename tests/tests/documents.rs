@@ -57,14 +57,16 @@ fn files(endings: &[&str]) -> Vec<PathBuf> {
 }
 
 /// Tests that start the built command, or drive its sockets and folders; and those of documents.
-const REAL: [&str; 8] = [
+const REAL: [&str; 10] = [
     "cli/tests/",
     "node/tests/",
     "node/src/net/tests",
     "tests/tests/end_to_end",
     "tests/tests/lab",
     "tests/tests/campaigns",
-    "tests/tests/floods",
+    "tests/tests/flood",
+    "tests/tests/qr",
+    "tests/tests/walkthroughs",
     "tests/tests/documents",
 ];
 

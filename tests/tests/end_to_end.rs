@@ -5,6 +5,8 @@
 
 #[path = "end_to_end/answers.rs"]
 mod answers;
+#[path = "end_to_end/branches.rs"]
+mod branches;
 #[path = "end_to_end/by_hand.rs"]
 mod by_hand;
 #[path = "end_to_end/called.rs"]
@@ -21,10 +23,16 @@ mod devices;
 mod door;
 #[path = "end_to_end/face.rs"]
 mod face;
+#[path = "end_to_end/former.rs"]
+mod former;
 #[path = "end_to_end/found.rs"]
 mod found;
 #[path = "end_to_end/four_devices.rs"]
 mod four_devices;
+#[path = "end_to_end/friend.rs"]
+mod friend;
+#[path = "end_to_end/healing.rs"]
+mod healing;
 #[path = "end_to_end/hellos.rs"]
 mod hellos;
 #[path = "end_to_end/hostile_hub.rs"]
@@ -35,6 +43,8 @@ mod hub_client;
 mod hub_server;
 #[path = "end_to_end/inbox.rs"]
 mod inbox;
+#[path = "end_to_end/inside.rs"]
+mod inside;
 #[path = "end_to_end/introduction.rs"]
 mod introduction;
 #[cfg(target_os = "linux")]
@@ -42,12 +52,16 @@ mod introduction;
 mod knock_flood;
 #[path = "end_to_end/liar.rs"]
 mod liar;
+#[path = "end_to_end/logs.rs"]
+mod logs;
 #[path = "end_to_end/lookup.rs"]
 mod lookup;
 #[path = "end_to_end/names.rs"]
 mod names;
 #[path = "end_to_end/offers.rs"]
 mod offers;
+#[path = "end_to_end/packages.rs"]
+mod packages;
 #[path = "end_to_end/pooled.rs"]
 mod pooled;
 #[path = "end_to_end/recovery.rs"]
@@ -60,18 +74,26 @@ mod rekey;
 mod relay;
 #[path = "end_to_end/revoked.rs"]
 mod revoked;
+#[path = "end_to_end/rogue.rs"]
+mod rogue;
 #[path = "end_to_end/rooms.rs"]
 mod rooms;
 #[path = "end_to_end/server.rs"]
 mod server;
 #[path = "end_to_end/silence.rs"]
 mod silence;
+#[path = "end_to_end/sorted.rs"]
+mod sorted;
 #[path = "floods/stranger.rs"]
 mod stranger;
+#[path = "end_to_end/thief.rs"]
+mod thief;
 #[path = "end_to_end/vouchers.rs"]
 mod vouchers;
 #[path = "end_to_end/vouching.rs"]
 mod vouching;
+#[path = "end_to_end/welcomes.rs"]
+mod welcomes;
 
 use serde_json::Value;
 use std::collections::BTreeSet;

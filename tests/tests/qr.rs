@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use rand_core::{Rng, SeedableRng};
+use std::time::Duration;
 use symbolon_core::limits::LINK_MAX;
 use symbolon_core::link::InviteLink;
 use symbolon_core::place::Place;
@@ -10,7 +11,7 @@ use symbolon_node::api::qr::Qr;
 use symbolon_presence::id::PeerId;
 use symbolon_presence::invite::InviteSecret;
 use symbolon_presence::time::{DAY, Timestamp};
-use symbolon_tests::node::{Carrier, start_named};
+use symbolon_tests::node::{Carrier, Node, start_named, within};
 
 /// A picture in shades of grey.
 struct Picture {
@@ -97,9 +98,12 @@ fn drawn_in_a_terminal(text: &str) -> Picture {
     Picture::of(lines[0].len(), 5, is_dark)
 }
 
-/// The picture of the page, which is nothing but runs of modules on a white ground.
 fn drawn_on_the_page(qr: &Qr, scale: usize) -> Picture {
-    let svg = qr.svg();
+    drawn_by(&qr.svg(), scale)
+}
+
+/// The picture of the page, which is nothing but runs of modules on a white ground.
+fn drawn_by(svg: &str, scale: usize) -> Picture {
     let size: usize = svg.split("viewBox=\"0 0 ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     let path = svg.split("fill=\"#000\" d=\"").nth(1).unwrap().split('"').next().unwrap();
     let mut dark = vec![false; size * size];
@@ -158,6 +162,22 @@ fn another_reader_reads_what_the_command_prints_for_an_invite() {
     let read = drawn_in_a_terminal(&code.join("\n")).read().expect("the code is found");
     assert!(read.len() <= LINK_MAX && read.eq_ignore_ascii_case(link), "{read}");
     assert_eq!(InviteLink::read(&read), InviteLink::read(link));
+}
+
+#[test]
+fn s4_29_a_further_device_is_paired_by_the_code_that_another_reader_reads_on_the_page() {
+    let home = tempfile::tempdir().unwrap();
+    let tcp = Carrier::Tcp.address();
+    let relay = Node::start(&home.path().join("relay"), &["relay", "run", "--open", "--listen", tcp]).unwrap();
+    let link = relay.ready["link"].as_str().unwrap();
+    let [phone, laptop] =
+        ["phone", "laptop"].map(|folder| Node::start(&home.path().join(folder), &["--listen", tcp, "--relay", link]).unwrap());
+    let is_there = |node: &Node| Ok((node.json(&["relay", "list"])?[0]["state"] == "connected").then_some(()));
+    within(Duration::from_secs(30), "the relay keeps the mailbox", || is_there(&phone)).unwrap();
+    let shown = phone.api().unwrap().post("devices/pair", &serde_json::json!({})).unwrap();
+    let read = drawn_by(shown["qr"].as_str().unwrap(), 5).read().expect("the code is found");
+    assert!(read.eq_ignore_ascii_case(shown["code"].as_str().unwrap()), "{read}");
+    assert_eq!(laptop.json(&["device", "join", &read]).unwrap().len(), 2, "both devices are there");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use symbolon_tests::campaign::{full, power};
 
 #[test]
-fn full_disk_is_told_clearly_and_loses_nothing() {
+fn r2_full_disk_is_told_clearly_and_loses_nothing() {
     match full::disk() {
         Ok(disk) => {
             let report = full::run(&disk, 2).unwrap();

@@ -463,3 +463,29 @@ fn s0_21_a17_an_invite_is_believed_by_a_running_node_only_when_its_maker_s_devic
     assert_eq!(others, 0, "nobody else was asked for anything but the bodies");
     andi.calm().unwrap();
 }
+
+#[test]
+fn a112_an_invite_whose_body_is_withheld_is_waited_for_over_a_restart_of_a_running_node() {
+    let home = tempfile::tempdir().unwrap();
+    let mut andi = start_named(&home.path().join("andi"), Carrier::Tcp, "Andi").unwrap();
+    let (mut called, mut ben) = (Called::start(), somebody(21));
+    let link = called.invite(&mut ben);
+    let bodies = called.withhold();
+    let row = called.add(&andi, &link);
+    assert_eq!(row["status"], "unresolved", "{row}");
+    assert!(row["fault"].as_str().is_some_and(|fault| fault.contains("tried again until it expires")), "{row}");
+    andi.kill().unwrap();
+    andi.restart().unwrap();
+    assert_eq!((called.count(is_step), andi.json(&["requests"]).unwrap()[0]["status"].clone()), (0, Value::from("unresolved")));
+    // Another one's body in its place is not believed, and changes nothing.
+    let (mut other, mut mallory) = (Called::start(), somebody(22));
+    other.invite(&mut mallory);
+    let foreign = other.withhold().into_values();
+    called.put_back(bodies.keys().copied().zip(foreign).collect());
+    called.answer();
+    called.put_back(bodies);
+    let (_, offer) = called.hear("the Offer", |frame| ben.hear(frame, now()));
+    assert_eq!(offer.statement.step, Step::Offer);
+    assert_eq!(andi.json(&["requests"]).unwrap()[0]["status"], "pending");
+    andi.calm().unwrap();
+}

@@ -228,3 +228,50 @@ fn a106_a_real_node_whose_clock_is_years_wrong_at_a_start_or_while_running_is_wh
         within(SOON, "they are friends", || Ok(is_friend(&andi, friend).then_some(()))).unwrap();
     }
 }
+
+#[test]
+fn a96_a_friend_who_is_away_for_sixty_days_gets_every_text_from_a_relay_that_keeps_seven_and_none_is_called_stored_that_is_gone() {
+    if !clock::can_be_set() {
+        return;
+    }
+    let home = tempfile::tempdir().unwrap();
+    let [at_relay, at_ben, folder] = ["relay's clock", "Ben's clock", "relay"].map(|name| home.path().join(name));
+    let listen = ["relay", "run", "--open", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let (mut relay, relays_hand) = clock::movable(&at_relay, || Node::start(&folder, &listen).unwrap());
+    let link = relay.ready["link"].as_str().unwrap().to_owned();
+    let mut andi = person(home.path(), "Andi", &[]);
+    andi.json(&["relay", "add", &link]).unwrap();
+    let is_connected = || Ok((andi.json(&["relay", "list"])?[0]["state"] == "connected").then_some(()));
+    within(SOON, "the relay keeps the mailbox", is_connected).unwrap();
+    let (mut ben, bens_hand) = clock::movable(&at_ben, || person(home.path(), "Ben", &[]));
+    befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
+    andi.interrupt().unwrap();
+    let set = |half_days: i64| [&relays_hand, &bens_hand].map(|hand| hand.set(half_days * DAY / 2).unwrap());
+    let are = |state: &str| {
+        let rows = ben.json(&["read", "--peek"])?;
+        Ok::<_, Trouble>(rows.iter().all(|row| row["state"] == state).then_some(rows.len()))
+    };
+    let stored = || Ok::<_, Trouble>(ben.json(&["status"])?[0]["sent_frames"]["stored"].as_u64().unwrap_or(0));
+    let mut written = Vec::new();
+    // Before a copy has lived its seven days, all that were written so far are left again.
+    for round in 0..10 {
+        set(11 * round);
+        let text = format!("in round {round}");
+        ben.json(&["send", "Andi", &text]).unwrap();
+        written.push(text);
+        within(SOON, "all of it lies there", || Ok((are("stored")?.is_some() && stored()? >= written.len() as u64).then_some(()))).unwrap();
+    }
+    // Where the relay is gone for as long as it keeps anything, nothing is called stored any more.
+    relay.kill().unwrap();
+    set(11 * 9 + 16);
+    within(SOON, "nothing is called stored", || are("queued")).unwrap();
+    relay.restart().unwrap();
+    within(SOON, "all of it lies there", || are("stored")).unwrap();
+    ben.interrupt().unwrap();
+    ahead(DAY * (11 * 9 + 16) / 2, || andi.restart()).unwrap();
+    let texts = || andi.json(&["read", "--peek"]).map(|rows| rows.iter().map(|row| row["text"].as_str().unwrap().to_owned()).collect());
+    within(SOON, "every text arrives", || Ok(Some(texts()?).filter(|texts: &Vec<String>| *texts == written))).unwrap();
+    for node in [&andi, &relay] {
+        node.calm().unwrap();
+    }
+}

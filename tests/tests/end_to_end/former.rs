@@ -74,7 +74,7 @@ fn a103_a32_who_was_blocked_or_ended_meets_at_a_running_node_what_a_stranger_mee
     let strangers = traced(&andi, |_, _| Frame::Lookup(any).encode());
     assert_eq!(strangers.len(), 31, "each is answered that there is nothing, and the next one ends the link");
     for former in [&blocked, &ended] {
-        let lookup = former.bond.bundle.presence.as_ref().unwrap().reader.lookup.clone();
+        let lookup = former.bond.bundle.presence.as_ref().unwrap().reader.lookup;
         let id = Slot::of_header(&lookup, day_of(now())).id(&lookup).unwrap();
         let expected: Vec<Vec<u8>> = strangers.iter().map(|_| Frame::Found(Found { id, record: None }).encode()).collect();
         assert_eq!(traced(&andi, |_, _| Frame::Lookup(id).encode()), expected);

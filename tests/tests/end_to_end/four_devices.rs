@@ -50,7 +50,7 @@ struct InviteRow {
     key: Secret,
 }
 
-fn rows(folder: &Path, table: Table) -> Vec<Vec<u8>> {
+pub(super) fn rows(folder: &Path, table: Table) -> Vec<Vec<u8>> {
     let store = Folder::open(folder).unwrap().open_store(None).unwrap();
     let turn = store.begin().unwrap();
     turn.range(table, &[], 1_024).unwrap().into_iter().map(|(_, value)| value).collect()
@@ -70,7 +70,7 @@ fn disk_of_running(node: &Node) -> Disk {
     disk_in(held(node).path())
 }
 
-fn held(node: &Node) -> TempDir {
+pub(super) fn held(node: &Node) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     node.freeze().unwrap();
     files::copy(node.folder(), copy.path()).unwrap();

@@ -54,7 +54,7 @@ fn a83_without_the_yes_of_the_second_nothing_goes_from_one_to_the_other() {
 }
 
 #[test]
-fn r8_somebody_blocked_comes_back_by_no_invite_request_or_introduction() {
+fn r8_somebody_blocked_comes_back_by_no_invite_request_introduction_or_room() {
     let home = tempfile::tempdir().unwrap();
     let [andi, ben, cleo] = ["Andi", "Ben", "Cleo"].map(|name| person(home.path(), name));
     befriend((&andi, "Andi"), (&ben, "Ben")).unwrap();
@@ -70,6 +70,8 @@ fn r8_somebody_blocked_comes_back_by_no_invite_request_or_introduction() {
     ben.json(&["add", &link, "--note", "please"]).unwrap();
     // A common friend means well.
     cleo.json(&["introduce", "Ben", "Andi"]).unwrap();
+    cleo.json(&["room", "create", "All of us"]).unwrap();
+    cleo.json(&["room", "add", "All of us", "Ben", "Andi"]).unwrap();
     ben.json(&["accept", &question(&ben)]).unwrap();
     for (from, name) in [(&ben, "Cleo"), (&cleo, "Andi"), (&andi, "Cleo"), (&cleo, "Ben")] {
         let sent = from.json(&["send", name, "done?", "--wait", "delivered", "--timeout", "20s"]).unwrap();
@@ -77,8 +79,13 @@ fn r8_somebody_blocked_comes_back_by_no_invite_request_or_introduction() {
     }
     std::thread::sleep(Duration::from_secs(3));
     let rows = andi.json(&["requests"]).unwrap();
-    let open: Vec<_> =
-        rows.iter().filter(|row| row["direction"] == "in" && row["status"] != "confirmed" && row["status"] != "blocked").collect();
+    assert!(andi.json(&["room", "list"]).unwrap().is_empty(), "a room with somebody blocked is asked about first");
+    let asked = rows.iter().filter(|row| row["kind"] == "room").count();
+    assert_eq!(asked, 1, "{rows:?}");
+    let open: Vec<_> = rows
+        .iter()
+        .filter(|row| row["kind"] != "room" && row["direction"] == "in" && row["status"] != "confirmed" && row["status"] != "blocked")
+        .collect();
     assert!(open.is_empty(), "{open:?}");
     assert!(andi.json(&["read", "Ben"]).unwrap().is_empty());
     assert!(!ben.json(&["friends"]).unwrap().iter().any(|friend| friend["name"] == "Andi" && friend["mutual"] == true));
@@ -89,7 +96,7 @@ fn r8_somebody_blocked_comes_back_by_no_invite_request_or_introduction() {
 }
 
 #[test]
-fn two_friends_of_a_friend_become_friends_by_an_introduction_that_both_accept() {
+fn s4_36_s4_41_two_friends_of_a_friend_become_friends_by_an_introduction_that_both_accept() {
     let home = tempfile::tempdir().unwrap();
     let [andi, tom, holger] = ["Andi", "Tom", "Holger"].map(|name| person(home.path(), name));
     for (node, name) in [(&tom, "Tom"), (&holger, "Holger")] {

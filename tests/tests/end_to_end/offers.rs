@@ -8,6 +8,7 @@ use sha2::Digest as _;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 use symbolon_core::contact::VerifiedContact;
+use symbolon_core::link::InviteLink;
 use symbolon_core::wire::{AcceptBody, AcceptHead, ConfirmBody, Contact, First, OfferBody, PAYLOAD_MAX, Statement, Step};
 use symbolon_core::world::Lifetime;
 use symbolon_presence::codec;
@@ -16,6 +17,7 @@ use symbolon_presence::id::{Digest, Nonce, RequestId, RoomId};
 use symbolon_presence::identity::{Identity, pair_context};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::labels::{SIGN_ACCEPT, SIGN_CONTACT};
+use symbolon_presence::record::day_of;
 use symbolon_presence::time::{DAY, MINUTE, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Outcome, Put, Refusal};
@@ -151,7 +153,7 @@ fn a05_a07_a08_a17_of_all_offers_under_an_invite_a_running_node_takes_the_true_o
         scene.forged(first, what);
     }
 
-    // What it offers: a room of its own, in which nobody else is.
+    // What it offers: a room of its own, in which nobody else is; a name and a note that are not too long.
     let life = Lifetime { not_before: Timestamp(now().0 - DAY), not_after: now().after(DAY) };
     let (room, at) = (RoomId([3; 32]), scene.mallory.leaf(&other.identity));
     scene.mallory.cipher.create(room, at.0, &at.1, life, None).unwrap();
@@ -160,7 +162,15 @@ fn a05_a07_a08_a17_of_all_offers_under_an_invite_a_running_node_takes_the_true_o
         ("another person's leaf", of_another),
         ("a leaf of which nothing is said", OfferBody { leaves: Vec::new(), ..offer.clone() }),
         ("no room at all", OfferBody { group_info: b"x".to_vec(), ..offer.clone() }),
+        ("a name of 65 bytes", OfferBody { name: "n".repeat(65), ..offer.clone() }),
+        ("a name with a line end", OfferBody { name: "a\nb".into(), ..offer.clone() }),
+        ("a note of 513 bytes", OfferBody { note: Some("n".repeat(513)), ..offer.clone() }),
+        ("a note with an escape", OfferBody { note: Some("\u{1b}[31m".into()), ..offer.clone() }),
+        ("no reply address", OfferBody { replies: Vec::new(), ..offer.clone() }),
+        ("nine reply addresses", OfferBody { replies: vec![offer.replies[0].clone(); 9], ..offer.clone() }),
     ];
+    // By a link of their own: too many of them end one.
+    scene.wire = Wire::call(&scene.andi);
     for (what, body) in &rooms {
         let first = First::sign(&scene.mallory.identity, &scene.said(body));
         scene.forged(&first, what);
@@ -415,6 +425,12 @@ fn a33_a_stolen_address_is_of_no_use_without_its_own_key_and_one_that_is_taken_b
     assert_eq!(scene.wire.put(&second.contacts[0].1.entry, &frame), Outcome::Refused(Refusal::UsedUp));
     assert_eq!(scene.andi.json(&["requests"]).unwrap().len(), 1);
     assert_eq!(notified(&events), (1, Vec::new()));
+    // Nor does anybody who names its body get it from then on.
+    let id = InviteLink::read(&field(&minted[0], "link")).unwrap().secret.slot(day_of(now())).id().unwrap();
+    scene.wire.say(&Frame::Lookup(id).encode());
+    let is_it =
+        |frame: &[u8]| if let Ok(Frame::Found(found)) = Frame::decode(frame) { (found.id == id).then_some(found.record) } else { None };
+    assert_eq!(scene.wire.hear("an answer", is_it), None);
 
     // A guest's: that of the answer.
     scene.andi.json(&["accept", &row]).unwrap();

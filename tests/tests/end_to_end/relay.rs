@@ -128,15 +128,15 @@ const BEN: &str = "Ben from the well";
 const NOTE: &str = "we met at the old harbour";
 
 /// All rows of a relay, decrypted.
-type Rows = Vec<(Table, Vec<u8>, Vec<u8>)>;
+pub(super) type Rows = Vec<(Table, Vec<u8>, Vec<u8>)>;
 
 /// Kills a relay; what lies on its disk.
-fn killed(relay: &mut Node) -> Rows {
+pub(super) fn killed(relay: &mut Node) -> Rows {
     relay.kill().unwrap();
     rows_in(relay.folder())
 }
 
-fn rows_in(folder: &Path) -> Rows {
+pub(super) fn rows_in(folder: &Path) -> Rows {
     let store = Folder::open(folder).unwrap().open_store(None).unwrap();
     let turn = store.begin().unwrap();
     let rows = |table| turn.range(table, &[], 1_024).unwrap().into_iter().map(move |(key, value)| (table, key, value));
