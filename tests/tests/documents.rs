@@ -260,6 +260,18 @@ fn the_glossary_is_in_alphabetical_order_and_names_every_frame() {
     }
 }
 
+#[test]
+fn every_kind_of_frame_that_is_dropped_is_explained() {
+    let source = read("node/core/src/turn.rs");
+    let named = |line: &str| Some(line.trim().strip_prefix("Self::")?.split_once(" => \"")?.1.strip_suffix("\",")?.to_owned());
+    let kinds: Vec<String> = source.lines().filter_map(named).collect();
+    assert!(kinds.len() >= 12, "{kinds:?}");
+    let page = read("docs/protocol/mailbox.md");
+    for kind in kinds {
+        assert!(page.contains(&format!("| `{kind}` | ")), "{kind}");
+    }
+}
+
 /// A document's text without its fenced blocks.
 fn prose(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
