@@ -63,11 +63,12 @@ def left(i):
 
     owner, packages = ed_public(i["owner_seed"]), i["packages"]
     away = [i["day"], 7, [i["record"]]]
-    stock = [8, packages, i["last"]]
+    stock, without = ([8, packages, last] for last in (i["last"], None))
     fetch = [i["address"], i["nonce"], i["at"]]
     frames = {
         "away": (9, signed(i["owner_seed"], "sign records ahead", away, [owner, *away])),
         "stock": (10, signed(i["owner_seed"], "sign package stock", stock, [owner, *stock])),
+        "stock_without_last": (10, signed(i["owner_seed"], "sign package stock", without, [owner, *without])),
         "fetch": (11, signed(i["token_seed"], "sign package fetch", fetch, [fetch[0], ed_public(i["token_seed"]), *fetch[1:]])),
         "fetched": (12, [i["nonce"], [0, [packages[0]]]]),
         "keep": (13, [[i["record"]]]),

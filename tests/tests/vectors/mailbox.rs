@@ -12,6 +12,7 @@ use symbolon_relay::grant::Queue;
 use symbolon_relay::grant::Scope;
 use symbolon_relay::link::RelayLink;
 use symbolon_relay::lookup::{Answer, Ask, Kept};
+use symbolon_relay::packages::Stock;
 use symbolon_relay::put::Outcome;
 use symbolon_relay::records::Keep;
 use symbolon_relay::session::{Accepted, AcceptedBody, Ack, Deposit, Session, Verdict};
@@ -114,10 +115,12 @@ fn left() -> Value {
     let ben = samples::ben();
     let mailbox = ben.mailbox.id();
     let [away, stock, fetch, fetched, keep] = samples::left();
+    let without_last = Stock::sign(&SigningKey::from_seed(&[0x41; 32]), &mailbox, 8, vec![vec![0x46; 40], vec![0x47; 40]], None);
+    assert!(without_last.verify(&mailbox).is_ok());
     vector(
         "records ahead and packages",
         "Away, Stock: signed by the owner over the array of what stands between its key and the signature. Fetch: by the friendship token over \
-         address, nonce and time.",
+         address, nonce and time. Without a package of last resort null is signed in its place.",
         json!({
             "owner_seed": hex([0x41; 32]),
             "mailbox": hex(mailbox.as_bytes()),
@@ -133,6 +136,7 @@ fn left() -> Value {
         json!({
             "away": hex(away.encode()),
             "stock": hex(stock.encode()),
+            "stock_without_last": hex(Frame::Stock(without_last).encode()),
             "fetch": hex(fetch.encode()),
             "fetched": hex(fetched.encode()),
             "keep": hex(keep.encode()),
