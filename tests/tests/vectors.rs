@@ -20,6 +20,8 @@ mod encoding;
 mod envelope;
 #[path = "vectors/identity.rs"]
 mod identity;
+#[path = "vectors/introduction.rs"]
+mod introduction;
 #[path = "vectors/mailbox.rs"]
 mod mailbox;
 #[path = "vectors/order.rs"]
@@ -91,6 +93,11 @@ fn the_connection_is_as_frozen() {
 }
 
 #[test]
+fn introductions_are_as_frozen() {
+    check("introduction.json", "docs/protocol/introduction.md", introduction::vectors());
+}
+
+#[test]
 fn devices_are_as_frozen() {
     check("devices.json", "docs/protocol/devices.md", devices::vectors());
 }
@@ -156,6 +163,7 @@ fn every_vector_says_what_it_shows_and_has_a_name_of_its_own() {
         envelope::vectors(),
         mailbox::vectors(),
         connection::vectors(),
+        introduction::vectors(),
         devices::vectors(),
         order::vectors(),
         presence::vectors(),

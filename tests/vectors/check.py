@@ -112,6 +112,7 @@ CHECKS = {
     "capsule places": capsule_places,
     "returned": returned,
     "gone": gone,
+    "introduction": introduction,
     "device list": device_list,
     "certificate of a restored device": further_certificate,
     "recovery phrase": recovery,
@@ -158,6 +159,8 @@ def main():
             if title.startswith("room payload: "):
                 # No key enters these: that they are deterministic is what can be checked.
                 check = lambda i, out: {"payload": record(read(out["payload"]))}
+                if path.stem == "introduction":
+                    check = introduction_payload(title.removeprefix("room payload: "))
                 if path.stem == "devices":
                     check = own_payload(title.removeprefix("room payload: "))
             if check is None:

@@ -157,6 +157,29 @@ def backup_part(i):
     return {"sealed": sealed_at_random(i["key"], i["nonce"], "seal backup", place, i["part"])}
 
 
+def introduction(i):
+    people = [{0: read(i[who]), 1: name} for who, name in (("asker", "Ann"), ("target", "Ben"))]
+    statement = record({0: i["id"], 1: people[0], 2: people[1], 3: "you two", 4: i["created"], 5: i["expires"]})
+    chain = read(i["chain"])
+    signature = sign(i["seed"], name("sign introduction"), context(goes_by(chain)), statement)
+    return {"statement": statement, "introduction": record({0: chain, 1: statement, 2: signature})}
+
+
+def introduction_payload(title):
+    """What the two are said, and what they answer, by what the other vector has."""
+    def check(i, out):
+        request = book("introduction", "in", "id")
+        contact = read(out["payload"])[1][0].get(1)
+        assert title in ("introduce", "consent of the asker") or is_befriend({0: contact})
+        return {"payload": record({
+            "introduce": [7, [read(book("introduction", "out", "introduction"))]],
+            "consent of the target": [8, [{0: request, 1: contact}]],
+            "consent of the asker": [8, [{0: request}]],
+            "introduction card": [9, [{0: request, 1: contact}]],
+        }[title])}
+    return check
+
+
 def recovery(i):
     answer = {"key": derived(i["entropy"], name("key backup"))}
     try:

@@ -241,6 +241,31 @@ def joined(i):
     need(mine["rank"] is not None and (mine["signing"], mine["dh"]) == (i["signing"], i["dh"]), "certificate")
 
 
+# Introductions: introduction.md
+
+def is_note(value):
+    return text(512)(value) and not any(ord(letter) != 10 and (ord(letter) < 32 or 127 <= ord(letter) < 160) for letter in value)
+
+
+@refusal
+def introduction(i):
+    said = whole(i["bytes"], {0: is_chain, 1: BYTES, 2: fixed(64)})
+    known = lambda chain, why: device_of(chain, i["sure"], longer=400 * DAY, begins=False, why=why)["peer"]
+    by = known(said[0], "chain")
+    signing = read(said[0][1])[1]
+    need(verify(signing, name("sign introduction"), context(by), said[1], said[2]), "signature")
+    need(len(said[1]) <= 4_096, "malformed")
+    person = lambda value: isinstance(value, dict) and is_map(value, {0: is_chain, 1: lambda value: isinstance(value, str)})
+    fields = {0: fixed(16), 1: person, 2: person, 4: number(0), 5: number(0)}
+    body = whole(said[1], fields, {3: lambda note: isinstance(note, str)})
+    asker, target = (known(body[key][0], "people") for key in (1, 2))
+    need(body[4] <= i["sure"] + SKEW, "created")
+    need(i["sure"] <= body[5] + SKEW, "expires")
+    need(body[5] - body[4] <= 14 * DAY, "life")
+    need(is_name(body[1][1]) and is_name(body[2][1]) and is_note(body.get(3, "")), "bounds")
+    need(len({by, asker, target}) == 3, "three")
+
+
 # Vouched rooms: vouching.md
 
 HUBS = lambda hubs: 1 <= len(hubs) <= 3 and all(1 <= len(hub) <= 4 and all(1 <= len(at) <= 128 for at in hub) for hub in hubs)
@@ -359,6 +384,6 @@ def answer(i):
 
 REFUSALS = {
     "device list": device_list, "gone": gone, "capsule piece": capsule_piece, "backup": backup, "pairing code": pairing_code,
-    "pairing body": pairing_body, "joined": joined, "card body": card_body, "knock": knock, "voucher": voucher, "newcomer": newcomer,
+    "pairing body": pairing_body, "joined": joined, "introduction": introduction, "card body": card_body, "knock": knock, "voucher": voucher, "newcomer": newcomer,
     "vouch": vouch, "question to a hub": question, "answer of a hub": answer,
 }

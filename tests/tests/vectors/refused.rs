@@ -3,14 +3,14 @@
 //! The vector names the first check that fails, in the order and the words of the page. Whether an input is taken is asked of
 //! the code; which check fails is found by the script beside the vectors, from the page alone.
 
-use super::{hex, vector};
+use super::{hex, introduction, vector};
 use minicbor::Encode;
 use serde_json::{Value, json};
 use symbolon_core::command::{Command, CommandError};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::wire::{
-    BACKUP_MAGIC, BackupHead, BackupPart, CardBody, CardRecord, Contact, First, Gone, JoinedBody, KnockBody, PAYLOAD_MAX, Statement, Step,
-    Transcript, Vouch, VouchHello, VouchResponse, is_name,
+    BACKUP_MAGIC, BackupHead, BackupPart, CardBody, CardRecord, Contact, First, Gone, Introduced, Introduction, IntroductionBody,
+    JoinedBody, KnockBody, PAYLOAD_MAX, Statement, Step, Transcript, Vouch, VouchHello, VouchResponse, is_name,
 };
 use symbolon_node::run::backup::restore;
 use symbolon_presence::address::Address;
@@ -78,6 +78,11 @@ pub fn devices() -> Vec<Value> {
         vectors_of("joined", joined()),
     ]
     .concat()
+}
+
+/// What belongs to `docs/protocol/introduction.md`.
+pub fn introductions() -> Vec<Value> {
+    vectors_of("introduction", introduced())
 }
 
 /// What belongs to `docs/protocol/vouching.md`.
@@ -439,6 +444,46 @@ fn joined() -> Vec<Case> {
         of("a certificate that has ended", "certificate", chain(certified(&ben, keys, Timestamp(NOW.0 - 11 * MINUTE)))),
         of("a certificate of a first device", "certificate", chain(ben.chain.clone())),
         of("a certificate for other keys", "certificate", chain(phone().chain)),
+    ]
+}
+
+fn introduced() -> Vec<Case> {
+    let (cem, good) = (introduction::cem(), introduction::body());
+    let read_at =
+        |sure, bytes: &[u8]| codec::decode::<Introduction>(bytes, PAYLOAD_MAX).is_ok_and(|said| said.verify(sure, sure).is_some());
+    let given = |sure: Timestamp, bytes: &[u8]| json!({ "bytes": hex(bytes), "sure": sure.0 });
+    let at = |name, why, sure, said: &Introduction| {
+        let bytes = codec::encode(said);
+        case(name, why, given(sure, &bytes), read_at(sure, &bytes))
+    };
+    let of = |name, why, body: IntroductionBody| at(name, why, NOW, &Introduction::sign(&cem, &body));
+    let said = Introduction::sign(&cem, &good);
+    let bytes = codec::encode(&said);
+    let broken = with_field(&bytes, 3);
+    let by_another = Introduction::sign(&Identity { chain: cem.chain.clone(), ..samples::ann().identity }, &good);
+    let named = |who: &Introduced, name: &str| Introduced { name: name.to_owned(), ..who.clone() };
+    let unsigned = Chain { signature: cem.chain.signature, ..good.target.chain.clone() };
+    vec![
+        taken(given(NOW, &bytes), read_at(NOW, &bytes)),
+        case("a field too many", "malformed", given(NOW, &broken), read_at(NOW, &broken)),
+        at("a certificate that has ended 401 days ago", "chain", NOW.after(766 * DAY), &said),
+        at("signature of another key", "signature", NOW, &by_another),
+        of(
+            "a target whom their root has not certified",
+            "people",
+            IntroductionBody { target: Introduced { chain: unsigned, name: "Ben".to_owned() }, ..good.clone() },
+        ),
+        of("of the future", "created", IntroductionBody { created: NOW.after(11 * MINUTE), ..good.clone() }),
+        at("that has expired, skew granted", "expires", NOW.after(14 * DAY + 11 * MINUTE), &said),
+        of("longer than 14 days", "life", IntroductionBody { expires: NOW.after(14 * DAY + 1), ..good.clone() }),
+        of("a name of 65 bytes", "bounds", IntroductionBody { asker: named(&good.asker, &"n".repeat(65)), ..good.clone() }),
+        of("a note with a tab", "bounds", IntroductionBody { note: Some("you\ttwo".to_owned()), ..good.clone() }),
+        of("one person twice", "three", IntroductionBody { target: named(&good.asker, "Ben"), ..good.clone() }),
+        of(
+            "the introducer themselves",
+            "three",
+            IntroductionBody { target: Introduced { chain: cem.chain.clone(), name: "Cem".to_owned() }, ..good },
+        ),
     ]
 }
 
