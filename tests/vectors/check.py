@@ -94,6 +94,7 @@ CHECKS = {
     "presence header": presence_header,
     "presence body": presence_body,
     "presence record": presence_record,
+    "presence statement": presence_statement,
     "connection PSK": psk,
     "leaf credential": credential,
     "payload with the last piece of a message": last_piece,

@@ -274,6 +274,18 @@ SAID = [
 ]
 
 
+def presence_statement(i, out):
+    """What friends read in a body (presence.md): its fields, and what the device signs."""
+    said = read(out["statement"])
+    entry = {0: fixed(32), 1: fixed(32), 2: lambda sealed: len(sealed) <= 256, 3: listed(8, lambda place: 1 <= len(place) <= 128)}
+    is_entry = lambda value: is_map(value, entry)
+    fields = {0: text(64), 1: lambda secret: record(secret) == i["friendship"], 2: is_chain, 3: is_entry, 4: listed(3, is_entry), 5: listed(3, lambda place: isinstance(place, bytes))}
+    body = read(said[0])
+    assert is_map(body, fields, {6: fixed(1216)}) and read(body[2][1])[1] == ed_public(i["seed"]) == body[3][1]
+    signature = sign(i["seed"], name("sign presence statement"), context(i["lookup"], struct.pack(">Q", i["sequence"])), said[0])
+    return {"statement": record({0: said[0], 1: signature})}
+
+
 def own_payload(title):
     """What own devices say: the vector holds what the page's tables say of that choice."""
     def check(i, out):

@@ -17,7 +17,7 @@ use symbolon_presence::record::{Record, Slot, day_of};
 use symbolon_presence::time::DAY;
 use symbolon_presence::tree::{LeafLabels, Subset, Tree};
 use symbolon_presence::wrapping::{Class, Wrapping};
-use symbolon_tests::samples::NOW;
+use symbolon_tests::samples::{self, NOW};
 
 const TREE: [u8; 32] = [0x81; 32];
 const LOOKUP: [u8; 32] = [0x82; 32];
@@ -98,7 +98,7 @@ pub fn body() -> Body {
 }
 
 pub fn vectors() -> Vec<Value> {
-    vec![subset_keys(), leaf_labels(), ratchet(), slots(), header_vector(), body_vector(), record_vector()]
+    vec![subset_keys(), leaf_labels(), ratchet(), slots(), header_vector(), body_vector(), record_vector(), statement()]
 }
 
 fn subset_keys() -> Value {
@@ -194,5 +194,18 @@ fn record_vector() -> Value {
         "Signed by the blinded key; the counter counts milliseconds from a place that only readers know.",
         json!({ "lookup": hex(key.public().as_bytes()), "day": day, "now": NOW.0, "record": hex(&bytes) }),
         json!({ "id": hex(record.id.as_bytes()), "content": hex(b"content") }),
+    )
+}
+
+/// What friends read in a body, as the device has signed it.
+fn statement() -> Value {
+    let (ben, said) = (samples::ben().identity, samples::signed_presence());
+    let lookup = samples::generation().lookup().public();
+    assert!(said.verify(&ben.peer(), &lookup, 1, NOW).is_some() && said.verify(&ben.peer(), &lookup, 2, NOW).is_none());
+    vector(
+        "presence statement",
+        "Who a body is of, signed by the device for this owner's lookup key and this sequence: in no other body does it hold.",
+        json!({ "seed": hex(ben.signing.seed()), "lookup": hex(lookup.as_bytes()), "sequence": 1, "friendship": hex(codec::encode(&samples::ben().friendship)) }),
+        json!({ "statement": hex(codec::encode(&said)) }),
     )
 }
