@@ -2,7 +2,7 @@
 //!
 //! A room's members agree on its roster by MLS: its hash stands in the group context of each epoch. Any member may make the
 //! next epoch by a commit, if the roster gives them the right. Of several commits of one epoch all members take the same one,
-//! by an order that nobody can choose; who has gone on by another one goes back and takes it.
+//! by an order that nobody can choose; who has moved on by another one goes back and takes it.
 //!
 //! | file | does |
 //! |---|---|

@@ -274,7 +274,7 @@ impl Delivery {
         self.links.get(&link).filter(|row| row.proved && row.device == Some(*device)).map(|_| link)
     }
 
-    /// Devices of friends that have proved to be behind their links, and these.
+    /// Friends' devices with a proven link, and those links.
     pub fn friends_here(&self, state: &State) -> Vec<(DeviceId, PeerId, LinkId)> {
         let linked = self.sessions.iter().filter_map(|(device, session)| Some((*device, session.link?)));
         let proved = linked.filter(|(_, link)| self.links.get(link).is_some_and(|row| row.proved));

@@ -187,7 +187,7 @@ pub(crate) struct Delivery {
     /// Links with receipt lines waiting.
     pub(super) acknowledging: BTreeSet<LinkId>,
     pub(super) sent: BTreeMap<&'static str, u64>,
-    /// Devices that have proved to be behind their links since this was last looked at.
+    /// Devices that have proved a link since this was last looked at.
     pub(super) reached: BTreeSet<DeviceId>,
     /// Links that may get shorter; each stands or stood.
     pub(super) punching: BTreeSet<LinkId>,

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use symbolon_presence::id::DeviceId;
 
 impl Delivery {
-    /// These devices have proved to be behind their links: what is forwarded may get shorter.
+    /// These devices have proved a link: what is forwarded may get shorter.
     pub fn shorten(&mut self, state: &State, turn: &mut Turn<'_>, devices: &BTreeSet<DeviceId>) {
         if !devices.is_empty() {
             self.shorten_to(state, turn, |device| devices.contains(device));

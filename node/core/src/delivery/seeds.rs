@@ -48,7 +48,7 @@ pub(crate) fn expect(state: &mut State, room: &RoomId, device: &Device, seed: &S
 }
 
 /// A device has said its newest seed in a room. One that is older than what it said there before counts no more. Who is in
-/// several shared rooms with us says one in each, and again with their ways: we go on with the one that we have. To take one up
+/// several shared rooms with us says one in each, and again with their ways: we continue with the one that we have. To take one up
 /// again that was used would begin its counters again.
 ///
 /// In a shared room a leaf has one seed: what its device says itself counts there, and in the place of what another member has said of
@@ -99,7 +99,7 @@ pub(crate) fn give_way(state: &mut State, room: &RoomId, of: &DeviceId, number: 
 }
 
 /// A counter of a device's was used up. From now on it uses this seed, not an older one; of other rooms that both are in it keeps
-/// those that it was told there.
+/// those that it heard there.
 pub(crate) fn used(state: &mut State, now: Timestamp, from: &DeviceId, number: u64) {
     if state.devices.get(from).is_some_and(|row| row.channel.before.is_some())
         && let Some(channel) = state.channel_mut(from)

@@ -70,7 +70,7 @@ fn a_link_that_wants_too_many_receipts_in_one_turn_is_closed() {
         assert!(!delivery.is_open(LinkId(1)));
         delivery.close_turn(state, turn);
     });
-    assert_eq!(actions, [Action::Net(NetAction::Close(LinkId(1), CloseReason::Flood))], "and told nothing more");
+    assert_eq!(actions, [Action::Net(NetAction::Close(LinkId(1), CloseReason::Flood))], "and nothing more is sent");
 }
 
 #[test]

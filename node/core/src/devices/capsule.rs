@@ -222,7 +222,7 @@ impl Capsules {
         }
     }
 
-    /// What follows from how the mailbox at hand stands. Whether the visit goes on.
+    /// What follows from how the mailbox at hand stands. Whether the visit continues.
     fn answered(turn: &mut Turn<'_>, link: LinkId, visit: &mut Visit, body: &AcceptedBody) -> bool {
         let relay = visit.own.link.mailbox();
         if visit.is_left {

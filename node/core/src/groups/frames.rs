@@ -95,7 +95,7 @@ fn said(
     match payload {
         // Nobody wants to read it here.
         RoomPayload::Text(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some() && !group.is_asked()) => {}
-        // Out of sight; the room goes on.
+        // Out of sight; the room continues.
         RoomPayload::Text(_) | RoomPayload::Read(_) if people::is_refused(state, device) => {}
         RoomPayload::Text(text) if speaker.person == state.own.person() => {
             let via = speaker.peer;

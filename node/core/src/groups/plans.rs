@@ -166,7 +166,7 @@ fn commit(
     Ok(missing)
 }
 
-/// Looks which wishes stand and can be granted now, and whose KeyPackages are missing. Those that are over are noted so.
+/// Looks which wishes stand and can be granted now, and whose KeyPackages are missing. Those that have ended are noted so.
 fn standing(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -235,7 +235,7 @@ fn plan(stands: &[(Wish, WishRow)], packages: &mut BTreeMap<DeviceId, VerifiedPa
     plan
 }
 
-/// Makes a commit and goes on by it: it is in everybody's outbox in the same turn.
+/// Makes a commit and adopts it: it is in everybody's outbox in the same turn.
 fn make(state: &mut State, turn: &mut Turn<'_>, group: &Group, plan: Plan) -> Result<(), TurnFailed> {
     let Plan { rows, acts, packages } = plan;
     let (room, positions) = (group.room, positions(turn, group.room)?);
@@ -293,7 +293,7 @@ fn seat_of(package: &VerifiedPackage) -> Seat {
     Seat { owner, ways }
 }
 
-/// MLS makes no commit of these together: one of them is to blame. Each is tried by itself, and one that cannot be is over.
+/// MLS makes no commit of these together: one of them is to blame. Each is tried by itself, and one that cannot be ends.
 fn part(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, rows: Vec<WishRow>) {
     if let [row] = rows.as_slice() {
         state.drop_wish(turn, room, &row.id);

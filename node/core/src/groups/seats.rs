@@ -98,7 +98,7 @@ pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, to: &[D
     Ok(())
 }
 
-/// Our relays are others than before, or our name: the members of all rooms are told.
+/// Our relays are others than before, or our name: the members of all rooms hear of it.
 pub(crate) fn changed(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     let rooms: Vec<RoomId> = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.room).collect();
     for room in rooms {

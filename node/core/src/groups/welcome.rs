@@ -176,7 +176,7 @@ fn come_in(
     let came = came(&view, &roster, &adder.device);
     let is_in = held.as_ref().filter(|group| group.standing.is_member());
     if is_in.and_then(|group| group.came).zip(came).is_some_and(|(before, now)| before.stands_before(&now)) {
-        // Two have added us at once: the members go on with the one that we have.
+        // Two have added us at once: the members continue with the one that we have.
         return Err(DropReason::Unexpected.into());
     }
     if let Some(held) = is_in {
@@ -258,7 +258,7 @@ fn refused(error: CipherError) -> Rejected {
     }
 }
 
-/// Whether what we are told of the others is what the group context of the epoch and its tree say, and who adds us is one of
+/// Whether what is said of the others is what the group context of the epoch and its tree say, and who adds us is one of
 /// them.
 fn is_true(view: &WelcomeView, own: &PublicKeyBytes, adder: &PeerId, seated: &SeatedRoster, sure: Timestamp) -> bool {
     let (roster, leaves) = (&seated.roster, &view.members);

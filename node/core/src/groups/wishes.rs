@@ -110,7 +110,7 @@ pub(super) fn rewound(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, num
     turn.tell(GroupsNotice::Wished(*room));
 }
 
-/// The epoch of this number does not give way any more: its wishes are over.
+/// The epoch of this number does not give way any more: its wishes have ended.
 pub(super) fn settled(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, number: u64) {
     let over = |wish: &&WishRow| wish.done_in.is_some_and(|done| done <= number);
     for id in state.groups.wishes_of(room).filter(over).map(|wish| wish.id).collect::<Vec<_>>() {

@@ -1,4 +1,4 @@
-//! Changes of a room that somebody wants: durable until an epoch has them, or until they are over.
+//! Changes of a room that somebody wants: durable until an epoch has them, or until they end.
 //!
 //! A wish waits while people are away, and is committed again when its commit gives way. So it must end by itself, or it
 //! would undo what the room has decided since: above all, bring somebody back who was removed.
@@ -77,11 +77,11 @@ pub struct Past {
 pub enum Verdict {
     /// It is to be committed.
     Stands,
-    /// It is over.
+    /// It has ended.
     Over(Ended),
 }
 
-/// Why a wish is over.
+/// Why a wish has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// Its maker has left, or was removed.

@@ -120,7 +120,7 @@ fn n7_no_input_walks_a_hundred_thousand_rows() {
     assert!(shelf.take() <= most);
     let mut inputs = 1;
     while relays.waiting().count() > 0 {
-        turn.now = relays.next_due().expect("it goes on");
+        turn.now = relays.next_due().expect("it continues");
         relays.tick(state, turn).unwrap();
         let read = shelf.take();
         assert!(read <= most, "{read} rows for one input");

@@ -86,7 +86,7 @@ fn two_people_with_the_same_wish_make_one_leaf() {
     let roster = room(&[(ANA, Role::Admin), (BEN, Role::Admin), (CEM, Role::Member)]);
     assert_eq!(judge(&add(PHONE), &roster, &[past(6, BEN, Effect::Came(CEM))]), ALREADY);
     assert_eq!(judge(&add(LAPTOP), &roster, &[past(6, BEN, Effect::Came(CEM))]), OVERTAKEN, "Cem's phone brings the laptop in");
-    assert_eq!(judge(&add(LAPTOP), &roster, &[past(6, ANA, Effect::Came(CEM))]), STANDS, "Ana goes on with whom she has begun to add");
+    assert_eq!(judge(&add(LAPTOP), &roster, &[past(6, ANA, Effect::Came(CEM))]), STANDS, "Ana continues with whom she has begun to add");
 }
 
 #[test]
