@@ -1,4 +1,4 @@
-//! People made by hand who were friends of a node that runs: whoever was blocked or ended meets what a stranger meets.
+//! People made by hand who were friends of a node that runs: anyone who was blocked or ended meets what a stranger meets.
 
 use super::by_hand::{Wire, somebody};
 use super::called::Called;

@@ -1,4 +1,4 @@
-//! A friend made by hand at a relay that runs, where the packages of a node lie: whoever empties them, tries for them without a
+//! A friend made by hand at a relay that runs, where the packages of a node lie: anyone who empties them, tries for them without a
 //! right, has a copy of the relay's disk, or puts an older copy of it back.
 
 use super::by_hand::{Wire, somebody};

@@ -60,7 +60,7 @@ impl Rogue {
         Frame::Accepted(Accepted::sign(&self.receipt, &self.keys.id(), &body)).encode()
     }
 
-    /// Answers what has come; links that are opened anew are taken.
+    /// Answers what has come; links that are opened again are taken.
     fn serves(&mut self) {
         if let Some(wire) = self.called.taken() {
             self.wire = Some(wire);
