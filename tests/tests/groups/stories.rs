@@ -182,3 +182,19 @@ fn rooms_whose_members_come_and_go_while_they_are_cut_agree_in_the_end() {
         tell(seed, 5, 40, true);
     }
 }
+
+#[test]
+fn a_friend_who_is_away_is_brought_into_several_rooms_one_after_another_without_a_pause() {
+    let mut sim = scene(91, Faults::NONE, &["Ana", "Ben"]);
+    sim.crash(BEN, DAY);
+    sim.run_for(MINUTE);
+    let names = ["one", "two", "three", "four"];
+    for name in names {
+        create(&mut sim, ANA, name);
+        add(&mut sim, ANA, name, &["Ben"]);
+    }
+    sim.run_for(20 * SECOND);
+    for name in names {
+        assert_eq!(members(&mut sim, ANA, name).len(), 2, "{name}");
+    }
+}

@@ -102,7 +102,16 @@ impl Groups {
             welcome::look(state, turn, &room)?;
             let now = turn.now;
             let is_asked = |device: &DeviceId| self.asked.get(device).is_none_or(|at| now.since(*at) < ADD_PATIENCE && *at <= now);
+            let number = |state: &State| state.groups.rooms.get(&room).map(|group| group.number);
+            let (before, held) = (number(state), self.packages.keys().copied().collect::<Vec<_>>());
             let missing = commit(state, turn, &room, &mut self.packages, &is_asked)?;
+            if number(state) != before {
+                // Whose package was used comes into another room by another one, at once.
+                for device in held.iter().filter(|device| !self.packages.contains_key(device)) {
+                    self.asked.remove(device);
+                    self.look.extend(wanting(state, device));
+                }
+            }
             for device in missing {
                 let is_asked = self.asked.get(&device).is_some_and(|at| turn.now.since(*at) < ASK_PAUSE && *at <= turn.now);
                 if !is_asked {
