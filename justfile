@@ -96,3 +96,7 @@ owners count="2000":
 # The network of several hosts is away for so many minutes; needs root.
 outage minutes="15":
     OUTAGE_MINUTES={{minutes}} cargo test --locked -p symbolon-tests --test lab a108 -- --nocapture
+
+# A room of so many people with whole nodes in the simulation: texts, adds, a removal, somebody who was away for a month.
+large people="100":
+    LARGE_ROOM={{people}} cargo test --locked --workspace --test groups -- --ignored --nocapture a_hundred_people

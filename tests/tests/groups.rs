@@ -16,6 +16,8 @@ mod carrying;
 mod crossing;
 #[path = "groups/forged.rs"]
 mod forged;
+#[path = "groups/grants.rs"]
+mod grants;
 #[path = "groups/large.rs"]
 mod large;
 #[path = "groups/over_mls.rs"]

@@ -44,7 +44,7 @@ pub(crate) use admit::{move_hubs, open, vouch};
 pub(crate) use frames::{Heard, is_early, receive};
 pub(crate) use plans::Groups;
 pub(crate) use questions::{decline, join, parted, room_of};
-pub(crate) use seats::changed;
+pub(crate) use seats::{changed, heard as ways_heard};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use settings::found;
 pub(crate) use settings::{

@@ -310,6 +310,16 @@ pub const PACKAGE_LIFE: u64 = 60 * DAY;
 pub const PACKAGE_GRACE: u64 = 30 * DAY;
 /// How long members of rooms may write by the grant of a package; it continues as long as the seat is taken.
 pub const PACKAGE_GRANT_LIFE: u64 = 400 * DAY;
+/// After somebody went, members who stay may write by the grant of before until they have the new one, and at most so long.
+pub const GRANT_OVERLAP: u64 = 30 * DAY;
+/// What came to a relay by a grant that has ended since is taken for so long.
+pub const FORMER_GRANT_LIFE: u64 = 31 * DAY;
+/// Grants of before that one seat remembers; the oldest gives way.
+pub const FORMER_GRANTS_MAX: usize = 8;
+/// After somebody went, a member draws another grant within so long, and so long for each leaf: one for several who go.
+pub const REGRANT_PAUSE: u64 = 10 * SECOND;
+/// See [`REGRANT_PAUSE`].
+pub const REGRANT_PAUSE_OF_LEAF: u64 = 2 * SECOND;
 /// Packages left at a relay of ours beside the one of last resort: eight for friends, and one by which we see that they are
 /// there.
 pub const PACKAGES_STOCKED: u32 = 9;
@@ -358,6 +368,8 @@ pub const ROUSE_SPREAD: u64 = 30 * SECOND;
 pub const WINDOW: usize = 256;
 /// Bytes on the way on one link without a receipt.
 pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/// What its recipient cannot open yet is put again on the same link after [`RECEIPT_TIMEOUT`], doubling up to this.
+pub const PUT_OFF_MAX: u64 = HOUR;
 /// An unacknowledged envelope is put again on the same link after so long.
 pub const RECEIPT_TIMEOUT: u64 = 30 * SECOND;
 /// The same, once the device has shown itself on another link: it may have started again and
@@ -374,7 +386,11 @@ pub const BUILD_REMEMBERED: u64 = DAY;
 pub const CARRIED_MAX: usize = 4_096;
 /// Their bytes.
 pub const CARRIED_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The same of one friend's device.
+/// The same of what is given between members of one room.
+pub const CARRIED_OF_ROOM_MAX: usize = 2_048;
+/// Their bytes.
+pub const CARRIED_OF_ROOM_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// The same of one friend, all devices together.
 pub const CARRIED_OF_FRIEND_MAX: usize = 512;
 /// Their bytes.
 pub const CARRIED_OF_FRIEND_BYTES_MAX: u64 = 16 * 1024 * 1024;

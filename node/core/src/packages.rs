@@ -15,7 +15,7 @@ mod stock;
 mod verify;
 
 pub(crate) use fetch::{Answers, Why};
-pub(crate) use own::{found, left, own, parted, sweep, used, ways};
+pub(crate) use own::{found, heard, left, own, parted, renew_grant, sweep, used, ways};
 pub(crate) use stock::{begin_again, is_drained, revoked};
 pub(crate) use verify::VerifiedPackage;
 use verify::{Owner, verify};

@@ -21,8 +21,8 @@ pub(crate) use handshake::create_for;
 pub(crate) use handshake::{Guest, OwnLeaf, create, enter, keep_leaf, keep_own_leaf, let_in, offer, view};
 pub(crate) use packages::{drop_package, make_package, view_package};
 pub(crate) use registry::{
-    Membership, are_together, forget, friend_in, is_in_shared, is_shared, members, membership, register, register_shared, set_members,
-    shared_rooms_with, shared_with, together_with,
+    Membership, are_together, forget, friend_in, is_in_shared, is_shared, members, membership, register, register_shared, room_of_both,
+    set_members, shared_rooms_with, shared_with, together_with,
 };
 pub(crate) use shared::{
     create_shared, credential_key, enter_welcomed, go_back, go_on, keep_parents, leaves, open_shared, peek, propose, seated_key,

@@ -170,7 +170,7 @@ impl Machines {
         let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, vouching, capsules, .. } =
             self;
         intake.start(turn)?;
-        couriers.start(turn)?;
+        couriers.start(state, turn)?;
         standings.start(state, turn)?;
         renewal::begin_again(state, turn)?;
         friendships::show_all(state, turn)?;

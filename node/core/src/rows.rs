@@ -34,7 +34,7 @@ pub(crate) use invite::{Invite, Pairing};
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
 pub(crate) use message::{Counters, Fault, INDEXING, Line, Message, message_key, set_message_state, split_key};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
-pub(crate) use package::{Lies, OwnPackage, Stocked};
+pub(crate) use package::{Awaited, FormerGrant, Lies, OwnPackage, Stocked};
 #[cfg(test)]
 pub(crate) use presence::BLOCKS_OF_FRIEND;
 pub(crate) use presence::{OwnPresence, begin, step};

@@ -50,6 +50,11 @@ pub(super) struct Line {
 }
 
 impl Sim {
+    /// How many links were opened so far.
+    pub fn links_opened(&self) -> u64 {
+        self.line.next_link
+    }
+
     /// Cuts every link between two nodes and keeps them apart, or lets them meet again.
     pub fn set_apart(&mut self, a: Ix, b: Ix, apart: bool) {
         let pair = (a.min(b), a.max(b));

@@ -26,6 +26,8 @@ pub struct MemoryStore {
     writes_left: Cell<Option<u64>>,
     /// Rows read and written.
     touched: Cell<usize>,
+    /// Bytes of rows written, keys included.
+    written: Cell<usize>,
 }
 
 impl MemoryStore {
@@ -73,6 +75,11 @@ impl MemoryStore {
     /// Rows read and written since this was last asked.
     pub fn take_touched(&self) -> usize {
         self.touched.take()
+    }
+
+    /// Bytes of rows written since this was last asked.
+    pub fn take_written(&self) -> usize {
+        self.written.take()
     }
 
     fn touch(&self, rows: usize) {
@@ -142,6 +149,9 @@ impl ShelfMut for MemoryStore {
                 return Err(ShelfError("the store is full"));
             }
             self.writes_left.set(Some(left - 1));
+        }
+        if let Change::Put(_, key, value) = change {
+            self.written.set(self.written.get() + key.len() + value.len());
         }
         let undo = match change {
             Change::Put(table, key, value) => Undo::Row(*table, key.clone(), self.set(*table, key.clone(), Some(value.clone()))),

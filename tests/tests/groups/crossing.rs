@@ -127,3 +127,32 @@ fn what_was_said_in_an_epoch_that_a_member_comes_to_later_is_read_then_also_wher
     }
     assert!(stood > 0, "no seed leads there");
 }
+
+/// Branches that have gone apart for too long do not become one again; whom they part are on good links all the same.
+#[test]
+fn those_who_stay_in_different_branches_keep_their_links_and_hear_each_other_as_friends() {
+    let mut sim = crew(84, &["Ana", "Ben", "Cem", "Dea"]);
+    room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Cem"), role: RoomRole::Admin }));
+    sim.run_for(MINUTE);
+    cut(&mut sim, &[ANA, BEN], &[CEM, DEA], true);
+    room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Dea")] }));
+    for number in 0..18 {
+        for ix in [ANA, CEM] {
+            room(sim.command(ix, Command::RoomTopic { room: name("The crew"), topic: format!("{number} of {ix}") }));
+        }
+        sim.run_for(MINUTE);
+    }
+    sim.run_for(8 * DAY);
+    cut(&mut sim, &[ANA, BEN], &[CEM, DEA], false);
+    for ix in [ANA, BEN, CEM, DEA] {
+        say(&mut sim, ix, "The crew", &format!("from {ix}"));
+    }
+    sim.run_for(HOUR);
+    let topics: Vec<String> = [ANA, BEN, CEM, DEA].map(|ix| rooms(&mut sim, ix)[0].topic.clone()).to_vec();
+    assert_eq!(topics, ["17 of 0", "17 of 0", "17 of 2", "17 of 2"], "they are one again");
+    let before = sim.links_opened();
+    let text = sim.say(ANA, CEM, "as a friend").unwrap();
+    sim.run_for(HOUR);
+    assert!(sim.links_opened() - before < 10, "{} links in an hour", sim.links_opened() - before);
+    assert_eq!(sim.message(ANA, text).state, MessageState::Delivered);
+}

@@ -66,3 +66,107 @@ fn a_commit_that_is_longer_than_an_envelope_is_given_by_others_when_its_maker_is
     assert_eq!(texts(&mut sim, DEA, "The crew"), ["so many of us"]);
     assert_agree(&mut sim, &[ANA, CEM, DEA], "The crew");
 }
+
+/// What a large room has cost.
+#[derive(Debug)]
+struct Cost {
+    /// Bytes of rows that one text has written: at its writer, and at the member who wrote most for it.
+    of_writer: usize,
+    of_reader: usize,
+}
+
+/// So many people in one room, all friends of Ana and strangers to each other, with one relay: everybody is heard, somebody
+/// comes, somebody is removed, and somebody who was away for so many days, each so long, has all of it.
+fn live_in_a_large_room(people: usize, (days, day): (u64, u64), seed: u64) -> Cost {
+    let begin = std::time::Instant::now();
+    let phase = |what: &str| println!("{people} people, {what}: {} s", begin.elapsed().as_secs());
+    let names: Vec<String> = (0..people).map(|number| if number == 0 { "Ana".to_owned() } else { format!("P{number:03}") }).collect();
+    let mut sim = Sim::new(seed, Faults::NONE);
+    let (_, link) = sim.add_relay();
+    for called in &names {
+        let ix = sim.add(called);
+        assert!(sim.command(ix, Command::RelayAdd { link: link.clone(), claim: None }).is_ok());
+    }
+    sim.run_for(MINUTE);
+    for ix in 1..people {
+        sim.befriend(ANA, ix);
+    }
+    phase("friends");
+    create(&mut sim, ANA, "The town");
+    // All but one come in now.
+    let (last, first): (Ix, Vec<&str>) = (people - 1, names[1..people - 1].iter().map(String::as_str).collect());
+    for some in first.chunks(25) {
+        add(&mut sim, ANA, "The town", some);
+        sim.run_for(10 * MINUTE);
+    }
+    phase("in the room");
+    let mut there: Vec<Ix> = (0..last).collect();
+    assert_agree(&mut sim, &there, "The town");
+    let heard_by_all = |sim: &mut Sim, there: &[Ix], by: Ix, text: &str| {
+        let sent = say(sim, by, "The town", text);
+        let all = there.len() as u64 - 1;
+        let is_there = |sim: &mut Sim| {
+            sim.message(by, sent.message).tally.is_some_and(|tally| (u64::from(tally.delivered), u64::from(tally.members)) == (all, all))
+        };
+        assert!(sim.run_until(HOUR, is_there), "{text} is not with all");
+    };
+    heard_by_all(&mut sim, &there, 3, "good morning");
+    // What a text costs while nothing else is said.
+    sim.run_for(HOUR);
+    for node in &sim.nodes {
+        node.store.take_written();
+    }
+    heard_by_all(&mut sim, &there, 5, &"x".repeat(200));
+    let written: Vec<usize> = there.iter().map(|ix| sim.nodes[*ix].store.take_written()).collect();
+    let of_reader = there.iter().filter(|ix| **ix != 5).map(|ix| written[*ix]).max().unwrap();
+    let cost = Cost { of_writer: written[5], of_reader };
+
+    add(&mut sim, ANA, "The town", &[&names[last]]);
+    sim.run_for(10 * MINUTE);
+    there.push(last);
+    assert_agree(&mut sim, &there, "The town");
+    heard_by_all(&mut sim, &there, last, "I am new");
+    phase("talked and one more");
+    // Somebody is away, and somebody else is removed meanwhile.
+    let (away, gone) = (7, 6);
+    sim.crash(away, days * day);
+    room(sim.command(ANA, Command::RoomRemove { room: name("The town"), who: vec![name(&names[gone])] }));
+    sim.run_for(day);
+    there.retain(|ix| *ix != gone);
+    assert_eq!(standing(&mut sim, gone), RoomStanding::Removed);
+    phase("one is removed");
+    for number in 1..days {
+        say(&mut sim, there[number as usize % 5], "The town", &format!("day {number}"));
+        sim.run_for(day);
+    }
+    sim.run_for(day);
+    phase("days");
+    assert_agree(&mut sim, &there, "The town");
+    let all = texts(&mut sim, ANA, "The town");
+    assert_eq!(all.len() as u64, days + 2);
+    for ix in there.iter().filter(|ix| **ix != last) {
+        assert_eq!(texts(&mut sim, *ix, "The town"), all, "of {ix}");
+    }
+    phase("all the same");
+    assert_eq!(texts(&mut sim, gone, "The town").len(), 3, "who was removed reads nothing of it");
+    heard_by_all(&mut sim, &there, away, "here again");
+    cost
+}
+
+#[test]
+fn thirty_people_live_in_a_room_and_who_was_away_has_all_of_it() {
+    let cost = live_in_a_large_room(30, (2, HOUR), 61);
+    println!("30 people: {cost:?}");
+    // A row for each member at who writes; at who reads, as in a small room.
+    assert!(cost.of_writer < 30 * 4_096 && cost.of_reader < 16 * 1_024, "{cost:?}");
+}
+
+#[test]
+#[ignore = "minutes; `just large`"]
+fn a_hundred_people_and_more_live_in_a_room() {
+    let people = std::env::var("LARGE_ROOM").ok().and_then(|people| people.parse().ok()).unwrap_or(100);
+    let begin = std::time::Instant::now();
+    let cost = live_in_a_large_room(people, (30, DAY), 62);
+    println!("{people} people, {} s: {cost:?}", begin.elapsed().as_secs());
+    assert!(cost.of_writer < people * 4_096 && cost.of_reader < 16 * 1_024, "{cost:?}");
+}

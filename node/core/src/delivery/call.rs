@@ -4,7 +4,7 @@ use super::links::*;
 use super::outbox;
 use crate::command::Path;
 use crate::delivery::receipts::seal_unreliable;
-use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD};
+use crate::limits::{ADDRESSES_MAX, BACKOFF_MAX, BACKOFF_MIN, PUT_OFF_MAX, RECEIPT_TIMEOUT, RIVAL_TIMEOUT, ROUSE_SPREAD};
 use crate::people::requests;
 use crate::seam::{Address, CloseReason, DialId, NetAction};
 use crate::state::State;
@@ -58,7 +58,24 @@ impl Delivery {
     pub(super) fn patience(&self, device: &DeviceId) -> u64 {
         let fed = self.sessions.get(device).and_then(|session| session.link);
         let has_rival = self.links.iter().any(|(id, row)| row.device == Some(*device) && row.proved && Some(*id) != fed);
-        if has_rival { RIVAL_TIMEOUT } else { RECEIPT_TIMEOUT }
+        let put_offs = self.sessions.get(device).filter(|session| session.window.is_put_off()).map_or(0, |session| session.put_offs);
+        if has_rival { RIVAL_TIMEOUT } else { RECEIPT_TIMEOUT.saturating_mul(1 << put_offs.min(20)).min(PUT_OFF_MAX) }
+    }
+
+    /// All that is on its way was put off: it is put again on the same link, which is as good as before. Whether that was so.
+    fn puts_again(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
+        let fed = self.sessions.get(device).and_then(|session| session.link);
+        let has_rival = self.links.iter().any(|(id, row)| row.device == Some(*device) && row.proved && Some(*id) != fed);
+        let Some(session) = self.sessions.get_mut(device).filter(|session| session.link.is_some() && session.window.is_put_off()) else {
+            return Ok(false);
+        };
+        if has_rival {
+            return Ok(false);
+        }
+        session.put_offs = session.put_offs.saturating_add(1);
+        session.begin_again();
+        self.feed(state, turn, device)?;
+        Ok(true)
     }
 
     /// Plans the next attempt: 1 s, doubling up to 15 min, with a quarter of jitter.
@@ -132,7 +149,8 @@ impl Delivery {
             if session.receipt_due.is_some_and(|due| due <= turn.now) {
                 session.receipt_due = None;
                 let link = session.link;
-                if !self.gives_up_answer(state, turn, &device)
+                if !self.puts_again(state, turn, &device)?
+                    && !self.gives_up_answer(state, turn, &device)
                     && let Some(link) = link
                 {
                     self.close(state, turn, link, CloseReason::Idle);

@@ -11,6 +11,8 @@ mod book;
 mod give;
 mod keep;
 mod load;
+mod note;
+mod places;
 mod rounds;
 
 pub(crate) use book::Couriers;

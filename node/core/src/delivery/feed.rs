@@ -79,8 +79,9 @@ impl Delivery {
         let mut way = OnLink { state, device: row, link, gate, window, sealer: &mut sealer, sent: &mut self.sent, read: [false; 2] };
         session.pump.run(turn, row, gate, &mut way)?;
         sealer.keep(state, turn, device);
-        if !session.window.is_empty() && session.receipt_due.is_none() {
-            let at = turn.now.after(self.patience(device));
+        let (has_any, due) = (!session.window.is_empty(), session.receipt_due);
+        let at = turn.now.after(self.patience(device));
+        if has_any && due.is_none_or(|due| due > at) {
             self.expect_receipt(device, at);
         }
         self.await_proof(state, turn, device);

@@ -222,6 +222,7 @@ impl Delivery {
         let session = self.sessions.entry(*device).or_default();
         session.link = Some(link);
         session.begin_again();
+        session.put_offs = 0;
         session.last_attempt = turn.now;
         self.await_no_receipt(device);
         self.unschedule(device);

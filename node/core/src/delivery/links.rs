@@ -127,8 +127,10 @@ pub(super) struct Session {
     /// How far its outbox was looked at for this link.
     pub(super) pump: Pump,
     pub(super) window: Window<()>,
-    /// When the next receipt is due.
+    /// When the next receipt is due; or, when all that is on its way was put off, when it is put again.
     pub(super) receipt_due: Option<Timestamp>,
+    /// How often it was put again on this link.
+    pub(super) put_offs: u32,
     /// Whether the device is to be greeted on its link.
     pub(super) greet: bool,
     /// When the device was last put everything again because it asked.

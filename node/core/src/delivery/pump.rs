@@ -162,6 +162,7 @@ pub(super) struct OnItsWay<T> {
     size: usize,
     /// What the way knows of it.
     pub note: T,
+    is_put_off: bool,
 }
 
 /// What was put on a link and has no receipt yet: at most [`WINDOW`] envelopes.
@@ -207,7 +208,7 @@ impl<T> Window<T> {
     /// Puts an envelope on a link.
     pub fn send(&mut self, turn: &mut Turn<'_>, link: LinkId, put: Put, number: u64, row: &OutboxRow, note: T) {
         let size = row.envelope.len();
-        self.frames.insert(row.frame, OnItsWay { number, size, note });
+        self.frames.insert(row.frame, OnItsWay { number, size, note, is_put_off: false });
         self.bytes = self.bytes.saturating_add(size);
         turn.act(NetAction::Send(link, Frame::Put(put).encode()));
     }
@@ -217,6 +218,18 @@ impl<T> Window<T> {
         let row = self.frames.remove(frame)?;
         self.bytes = self.bytes.saturating_sub(row.size);
         Some(row)
+    }
+
+    /// Its recipient has it and cannot open it yet: it stays on its way, and nothing is wrong with the link that no other answer
+    /// comes. Whether it is one of a room that is on its way.
+    pub fn put_off(&mut self, frame: &FrameId) -> bool {
+        let row = self.frames.get_mut(frame).filter(|row| row.number >= ROOM_LANE);
+        row.map(|row| row.is_put_off = true).is_some()
+    }
+
+    /// Whether there is something on its way, and all of it was put off.
+    pub fn is_put_off(&self) -> bool {
+        !self.frames.is_empty() && self.frames.values().all(|row| row.is_put_off)
     }
 
     /// Nobody waits for a receipt of the row with this number any more. Whether it was on its way.

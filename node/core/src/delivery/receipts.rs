@@ -41,6 +41,10 @@ impl Delivery {
                 session.hello = None;
                 greeted = true;
             }
+            if item.outcome == Outcome::Refused(Refusal::Untimely) && session.window.put_off(&item.frame) {
+                greeted = true;
+                continue;
+            }
             if let Some(row) = session.window.take(&item.frame) {
                 settled.push(Acknowledged { device, number: row.number, frame: item.frame, outcome: item.outcome, at: body.at });
             }
@@ -95,6 +99,13 @@ impl Delivery {
         }
         row.receipts.push(ReceiptItem { frame, outcome });
         self.acknowledging.insert(link);
+    }
+
+    /// What came on a link is kept, and cannot be opened yet: its sender hears that, so that they do not take the link for dead.
+    pub fn put_off(&mut self, state: &mut State, turn: &mut Turn<'_>, origin: Origin, frame: FrameId) {
+        if let Origin::Link(_) = origin {
+            self.acknowledge(state, turn, origin, None, frame, Outcome::Refused(Refusal::Untimely));
+        }
     }
 
     /// Tells a device what became of envelopes that it left at a relay: at once if it is here,

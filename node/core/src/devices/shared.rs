@@ -328,6 +328,7 @@ fn elsewhere(turn: &Turn<'_>, said: &RoomSaid, from: &PeerId) -> Group {
         elsewhere: Some(if said.is == RoomIs::In { vec![*from] } else { Vec::new() }),
         named: None,
         about: None,
+        regrant: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::order::{self, Act, Effect};
 use super::{knocks, seats, texts, wishes};
 use crate::conversations;
-use crate::limits::{COMMIT_PACE, STEPS_MAX, WAYS_FRESH};
+use crate::limits::{COMMIT_PACE, REGRANT_PAUSE, REGRANT_PAUSE_OF_LEAF, STEPS_MAX, WAYS_FRESH};
 use crate::notice::GroupsNotice;
 use crate::people;
 use crate::rooms;
@@ -206,6 +206,13 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         let own = state.own.identity.device;
         let came: Vec<DeviceId> = seats.iter().filter_map(seats::device_in).filter(|device| *device != own).collect();
         seats::say(state, turn, room, &came)?;
+    }
+    if effects.iter().any(|effect| matches!(effect, Effect::Removed(_) | Effect::Left(_) | Effect::DeviceGone(_))) {
+        // They know how we are written to. Several may go one after the other.
+        let leaves = u64::try_from(state.groups.rooms.get(room).map_or(0, |group| group.roster.leaves.len())).unwrap_or(u64::MAX);
+        let pause = REGRANT_PAUSE.saturating_add(REGRANT_PAUSE_OF_LEAF.saturating_mul(leaves));
+        let due = turn.now.after(pause / 2 + turn.rng.next_u64() % pause.max(1));
+        state.change_group(turn, room, |group| group.regrant = Some(group.regrant.unwrap_or(due)));
     }
     let is_of_people = |effect: &&Effect| matches!(effect, Effect::Came(_) | Effect::Removed(_) | Effect::Left(_));
     let is_of_device = |effect: &&Effect| matches!(effect, Effect::DeviceCame(_) | Effect::DeviceGone(_));

@@ -4,7 +4,7 @@ use super::epochs::{At, Next, go_on, judge, positions};
 use super::{rivals, seats, since, texts, wishes};
 use crate::command::MessageState;
 use crate::conversations;
-use crate::delivery::seeds;
+use crate::delivery::{notices, seeds};
 use crate::friendships;
 use crate::people;
 use crate::rooms;
@@ -119,6 +119,8 @@ fn said(
             let Some(leaf) = leaf.filter(|leaf| leaf == by) else { return Ok(Heard::Something) };
             if !seats::is_friend(state, device) {
                 seats::learn(state, device, &ways, Some(SaidIn { room: *room, leaf }));
+                // What was refused by the grant of before goes by this one.
+                notices::rows_changed(turn, device);
                 seeds::read(state, turn, room, device, &ways.seed);
             }
             if let Some(seat) = state.groups.seats.get(&(*room, leaf)).cloned() {

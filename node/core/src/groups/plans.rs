@@ -5,6 +5,7 @@
 use super::epochs::{Judged, Next, go_on, next_update, positions};
 use super::knocks;
 use super::order::{self, Act, Verdict, What, Wish};
+use super::seats;
 use super::welcome;
 use super::wishes::view;
 use crate::delivery::Delivery;
@@ -100,6 +101,7 @@ impl Groups {
         }
         for room in std::mem::take(&mut self.look) {
             welcome::look(state, turn, &room)?;
+            seats::renew(state, turn, &room)?;
             let now = turn.now;
             let is_asked = |device: &DeviceId| self.asked.get(device).is_none_or(|at| now.since(*at) < ADD_PATIENCE && *at <= now);
             let number = |state: &State| state.groups.rooms.get(&room).map(|group| group.number);
@@ -137,8 +139,9 @@ fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>) -> Option<T
     let waits = |wish: &&WishRow| wish.done_in.is_none() && (wish.what.device().is_none() || wish.due > now);
     let wishes = state.groups.wishes.values().filter(waits);
     let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due);
+    let grants = state.groups.rooms.values().filter(|group| group.is_member()).filter_map(|group| group.regrant);
     let asked = asked.into_iter().flat_map(|at| [at.after(ADD_PATIENCE), at.after(ASK_PAUSE)]);
-    wishes.map(|wish| wish.due).chain(updates).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
+    wishes.map(|wish| wish.due).chain(updates).chain(grants).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
 }
 
 /// What goes into one commit.

@@ -4,16 +4,16 @@
 //! under which key, and a seed. `docs/protocol/rooms.md`.
 
 use crate::delivery::owner::EnvelopeOwner;
-use crate::delivery::{outbox, seeds, ways};
+use crate::delivery::{notices, outbox, seeds, ways};
 use crate::packages;
 use crate::people;
 use crate::rooms::{self, order as frames};
-use crate::rows::{FriendState, Group, GroupStanding, SaidIn};
+use crate::rows::{Awaited, Device as DeviceRow, FriendState, Group, GroupStanding, SaidIn};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{LeafOwner, RoomPayload, Roster, Seat, Ways, entry_is_of, is_leaf_of};
 use crate::world::Member;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::Device;
 use symbolon_presence::time::Timestamp;
@@ -110,6 +110,66 @@ pub(crate) fn changed(state: &mut State, turn: &mut Turn<'_>) -> Result<(), Turn
     Ok(())
 }
 
+/// Somebody has gone who knows how we are written to: all who stay are given another right, in every room of this leaf.
+pub(super) fn renew(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<(), TurnFailed> {
+    let is_due = |group: &&Group| group.is_member() && group.regrant.is_some_and(|at| at <= turn.now);
+    let Some(leaf) = state.groups.rooms.get(room).filter(is_due).map(|group| group.leaf) else { return Ok(()) };
+    let of_leaf = state.groups.rooms.values().filter(|group| group.leaf == leaf && group.is_member());
+    let to: Vec<(RoomId, Vec<DeviceId>)> = of_leaf.map(|group| (group.room, rooms::members(state, &group.room))).collect();
+    let (mut waits, mut next) = (Vec::new(), BTreeMap::new());
+    for device in to.iter().flat_map(|(_, devices)| devices) {
+        let Some(channel) = state.devices.get(device).map(|row| &row.channel) else { continue };
+        let number: &mut u64 = next.entry(*device).or_insert(channel.outbox_next);
+        waits.push(Awaited { device: *device, number: *number });
+        *number = number.saturating_add(1);
+    }
+    if state.own.is_halted || !waits.iter().all(|awaited| outbox::has_room(state, &awaited.device)) {
+        // It is tried again.
+        return Ok(());
+    }
+    packages::renew_grant(state, turn, &leaf, waits);
+    for (room, devices) in to {
+        say(state, turn, &room, &devices)?;
+        let said = turn.stamp;
+        state.change_group(turn, &room, |group| (group.said, group.regrant) = (said, None));
+    }
+    Ok(())
+}
+
+/// A device has what we have said of how we are written to, or takes it never.
+pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, device: &DeviceId, number: u64) {
+    if let Some(leaf) = state.groups.rooms.get(room).map(|group| group.leaf) {
+        packages::heard(state, turn, &leaf, device, number);
+    }
+}
+
+/// Whether a device is with us in a room in which both may write.
+fn is_together(state: &State, room: &RoomId, device: &DeviceId) -> bool {
+    state.groups.rooms.get(room).is_some_and(|group| group.standing.is_in() && group.roster.device(device).is_some())
+}
+
+/// Devices that are not in this room with us any more, and said there how they are written to: that right ends. As members of
+/// another room they are written to as their seats there say.
+pub(super) fn fall_back(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) {
+    let is_of_here = |device: &DeviceId, seat: &Seat| {
+        let put = state.devices.get(device).and_then(|row| row.put.as_ref());
+        put == Some(&seat.ways.own.key) && !is_together(state, room, device) && !is_friend(state, device)
+    };
+    let of = |room: &RoomId| {
+        let seats = (*room, PublicKeyBytes([0; 32]))..=(*room, PublicKeyBytes([u8::MAX; 32]));
+        state.groups.seats.range(seats).filter_map(|(_, seat)| Some((device_in(seat)?, seat)))
+    };
+    let gone: Vec<DeviceId> = of(room).filter(|(device, seat)| is_of_here(device, seat)).map(|(device, _)| device).collect();
+    for device in gone {
+        let groups = state.groups.rooms.values().filter(|group| group.room != *room && is_together(state, &group.room, &device));
+        let seats = groups.filter_map(|group| state.groups.seats.get(&(group.room, group.roster.device(&device)?.leaf)));
+        if let Some(ways) = seats.map(|seat| seat.ways.clone()).next() {
+            learn(state, &device, &ways, None);
+            notices::rows_changed(turn, &device);
+        }
+    }
+}
+
 /// Whether a device is written to as a friend's.
 pub(super) fn is_friend(state: &State, device: &DeviceId) -> bool {
     state.friend_of(device).is_some_and(|friend| friend.state != FriendState::Ended && friend.devices.contains(device))
@@ -163,6 +223,7 @@ pub(super) fn follow(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) {
     let roster = if is_in { Some(&group.roster) } else { last };
     let devices = roster.map(|roster| devices(state, roster)).unwrap_or_default();
     rooms::set_members(state, turn, room, devices);
+    fall_back(state, turn, room);
 }
 
 /// Forgets leaves that are in no epoch that may come back.
@@ -188,6 +249,14 @@ pub(super) fn forget_room(state: &mut State, turn: &mut Turn<'_>, room: &RoomId)
     }
     if let Some(group) = state.groups.rooms.get(room).filter(|group| group.ended.is_none()).cloned() {
         packages::left(state, turn, &group.leaf)?;
+    }
+    // What they said of themselves to an earlier stay of ours has ended since.
+    let is_of_here = |row: &&DeviceRow| row.ways_said.is_some_and(|said| said.room == *room);
+    let said: Vec<DeviceId> = state.devices.values().filter(is_of_here).map(|row| row.device).collect();
+    for device in said {
+        if let Some(row) = state.device_mut(&device) {
+            row.ways_said = None;
+        }
     }
     Ok(())
 }

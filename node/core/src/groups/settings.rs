@@ -66,6 +66,7 @@ pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, room: RoomId, name: 
             elsewhere: None,
             named: None,
             about: None,
+            regrant: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {

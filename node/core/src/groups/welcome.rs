@@ -220,6 +220,7 @@ fn come_in(
         elsewhere: None,
         named: None,
         about: None,
+        regrant: None,
     };
     if let Some(secret) = knocks {
         knocks::learn(state, turn, &room, secret);

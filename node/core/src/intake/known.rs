@@ -120,6 +120,10 @@ impl Intake {
                 // both are in one room, and what it left at a relay may be read then.
                 self.count(DropReason::Unexpected);
                 self.keep(state, turn, (origin, envelope), (tag, Some(found)), Awaits::Room(device, room));
+                if state.groups.rooms.contains_key(&room) {
+                    // It may stay so for long: on another branch its sender counts us in.
+                    delivery.put_off(state, turn, origin, frame);
+                }
                 Ok(())
             }
         }
@@ -170,6 +174,10 @@ impl Intake {
                     return Ok(());
                 }
                 let asks = !self.early.has(&device, &room);
+                if rooms::is_shared(state, &room) {
+                    // The one before it may wait for long: on another branch than ours.
+                    delivery.put_off(state, turn, origin, early.frame);
+                }
                 if self.early.park(device, sequence, early) {
                     self.count(DropReason::Full);
                 }
@@ -297,7 +305,10 @@ impl Intake {
     ) -> Result<(), TurnFailed> {
         // Also in a place that is taken: its sender may begin again by a commit that is still on its way to us.
         if place != Place::Former && !early.known.mls.is_empty() && groups::is_early(state, &early.known) {
-            self.wait(state, turn, device, early);
+            let (origin, frame) = (early.origin, early.frame);
+            if self.wait(state, turn, device, early) {
+                delivery.put_off(state, turn, origin, frame);
+            }
             return Ok(());
         }
         let Early { origin, frame, inner, at, mut known } = early;
@@ -407,15 +418,16 @@ impl Intake {
     }
 
     /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it. If
-    /// it comes again, the commit that leads there may not come by itself.
-    fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) {
+    /// it comes again, the commit that leads there may not come by itself. False when there is no place for it.
+    fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) -> bool {
         self.stays = true;
         let (room, epoch) = (early.known.room, early.known.epoch);
         // Also in a place that is taken: it is looked at when the commit has come that begins the order again.
         let sequence = early.known.sequence;
         let is_again = sequence.is_some_and(|sequence| self.early.holds(device, &room, sequence, &epoch)) || early.origin.is_by_relay();
+        let has_place = sequence.is_none() || self.early.has_place(device, &room, 0, early.known.mls.len());
         match sequence {
-            Some(sequence) if self.early.has_place(device, &room, 0, early.known.mls.len()) => {
+            Some(sequence) if has_place => {
                 if self.early.park(*device, sequence, early) {
                     self.count(DropReason::Full);
                 }
@@ -425,6 +437,7 @@ impl Intake {
         if is_again && self.asked.insert((*device, room)) {
             groups::ask(state, turn, device, &room);
         }
+        has_place
     }
 }
 

@@ -23,6 +23,9 @@ pub(super) fn complete(state: &mut State, delivery: &mut Delivery, turn: &mut Tu
     if settled.fate == Fate::Outgrown {
         return groups::seal_again(state, turn, &settled.device, settled.number);
     }
+    if let (EnvelopeOwner::Ways(room), Fate::Delivered | Fate::Refused(_)) = (&settled.owner, settled.fate) {
+        groups::ways_heard(state, turn, room, &settled.device, settled.number);
+    }
     tell(state, turn, &settled.device, &settled.owner, settled.fate)?;
     settled.close(state, turn)
 }

@@ -47,6 +47,13 @@ fn is_of_member(state: &State, grant: &GrantId) -> bool {
     matches!(owners::owner_of(state, grant), GrantOwner::Package(_)) && grants::standing(state, grant, state.clock.now()) == Standing::Good
 }
 
+/// The same of what was left at a relay: one that has ended since was good there when this came.
+fn was_of_member(state: &State, grant: &GrantId) -> bool {
+    let is_former = |leaf| state.packages.get(&leaf).is_some_and(|row| row.former().iter().any(|former| former.grant == *grant));
+    let of_package = if let GrantOwner::Package(leaf) = owners::owner_of(state, grant) { Some(leaf) } else { None };
+    is_of_member(state, grant) || of_package.is_some_and(is_former)
+}
+
 impl Intake {
     pub(super) fn put(
         &mut self,
@@ -244,7 +251,7 @@ impl Intake {
                 }
                 self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
             }
-            Some(Kind::Known(tag)) if deposit.queue == Queue::Direct || is_of_member(state, &deposit.grant) => {
+            Some(Kind::Known(tag)) if deposit.queue == Queue::Direct || was_of_member(state, &deposit.grant) => {
                 self.known(state, delivery, turn, origin, &deposit.envelope, tag)?
             }
             Some(Kind::Known(_)) | None => self.count(DropReason::Malformed),

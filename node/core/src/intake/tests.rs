@@ -6,7 +6,7 @@ use super::*;
 use crate::command::Direction;
 use crate::delivery::{Delivery, Origin};
 use crate::invites::{grants, lifelines};
-use crate::rows::{Lies, OwnPackage, RelayKey};
+use crate::rows::{FormerGrant, Lies, OwnPackage, RelayKey};
 use crate::seam::LinkId;
 use crate::state::State;
 use crate::turn::Turn;
@@ -207,6 +207,7 @@ fn seat(state: &mut State, turn: &mut Turn<'_>) -> (OwnPackage, (MailboxEntry, S
         digest: Digest([1; 32]),
         replaced: None,
         seats: 1,
+        former: None,
     };
     state.save_package(turn, row.clone());
     let seat = state.own.address(turn.rng, grant, Scope::Guest, expires, 0);
@@ -241,6 +242,13 @@ fn by_the_grant_of_a_package_members_write_known_envelopes_and_by_no_other_grant
         };
         assert_eq!(fetched(state, turn, grant, 2), ["cipher"]);
         assert_eq!(fetched(state, turn, GrantId([8; 16]), 3), ["malformed"]);
+        // Another grant has taken its place: by that of before nothing is put any more, and what lies at relays is taken.
+        let renewed = state.packages.get(&row.leaf).unwrap().clone();
+        let (at, former) = (turn.sure, renewed.grant);
+        let former = FormerGrant { grant: former, expires: renewed.grant_expires, replaced: at, waits: Vec::new(), ended: Some(at) };
+        state.save_package(turn, OwnPackage { grant: GrantId([9; 16]), former: Some(vec![former]), ..renewed });
+        assert_eq!(count(state, turn, (&seat.0, &seat.1), 6), ["unexpected"]);
+        assert_eq!(fetched(state, turn, grant, 7), ["cipher"]);
         // The seat was left.
         state.forget_package(turn, &row.leaf);
         assert_eq!(fetched(state, turn, grant, 4), ["malformed"]);

@@ -55,7 +55,7 @@ pub(crate) fn standing(state: &State, grant: &GrantId, now: Timestamp) -> Standi
             return if is_good && stands(state, &peer) { Standing::Good } else { Standing::Silent };
         }
         GrantOwner::Package(leaf) => {
-            let is_good = state.packages.get(&leaf).is_some_and(|row| !row.grant_expires.is_expired_at(now));
+            let is_good = state.packages.get(&leaf).is_some_and(|row| row.takes(grant, now));
             return if is_good { Standing::Good } else { Standing::Silent };
         }
         GrantOwner::Reply(id) => state.requests.get(&id),

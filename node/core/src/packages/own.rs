@@ -2,9 +2,12 @@
 
 use crate::identity::Own;
 use crate::invites::grants;
-use crate::limits::{PACKAGE_GRACE, PACKAGE_GRANT_LIFE, PACKAGE_LIFE, PACKAGES_KEPT_MAX, PACKAGES_UNUSED_OF_FRIEND};
+use crate::limits::{
+    FORMER_GRANT_LIFE, FORMER_GRANTS_MAX, GRANT_OVERLAP, PACKAGE_GRACE, PACKAGE_GRANT_LIFE, PACKAGE_LIFE, PACKAGES_KEPT_MAX,
+    PACKAGES_UNUSED_OF_FRIEND,
+};
 use crate::rooms;
-use crate::rows::{Lies, OwnPackage};
+use crate::rows::{Awaited, FormerGrant, Lies, OwnPackage};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{AddPackage, OwnMailbox, PackageSecrets, QueueAddress, RelayMailbox};
@@ -12,7 +15,7 @@ use crate::world::Lifetime;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 use symbolon_presence::codec;
-use symbolon_presence::id::{Digest, GrantId, MailboxId, PeerId, PublicKeyBytes};
+use symbolon_presence::id::{DeviceId, Digest, GrantId, MailboxId, PeerId, PublicKeyBytes};
 use symbolon_presence::kdf::{Secret, sha256};
 use symbolon_presence::seal::NONCE;
 use symbolon_presence::seeds::Seed;
@@ -96,6 +99,7 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, lies: Lies, last_reso
         digest: Digest(sha256(&bytes)),
         replaced: None,
         seats: 0,
+        former: None,
     };
     state.save_package(turn, row);
     Ok(bytes)
@@ -172,6 +176,7 @@ pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, leaf: PublicKeyBytes
         digest: Digest([0; 32]),
         replaced: None,
         seats: 1,
+        former: None,
     };
     state.save_package(turn, row);
 }
@@ -185,7 +190,51 @@ pub(crate) fn left(state: &mut State, turn: &mut Turn<'_>, leaf: &PublicKeyBytes
         return Ok(());
     }
     grants::revoke(state, turn, row.grant, row.grant_expires);
+    for former in row.former().iter().filter(|former| former.ended.is_none()) {
+        grants::revoke(state, turn, former.grant, former.expires);
+    }
     forget(state, turn, leaf)
+}
+
+/// Somebody has gone who knows the grant of this seat: another one takes its place. That of before is good until [`heard`] was
+/// called for all who wait, and for [`GRANT_OVERLAP`] at most.
+pub(crate) fn renew_grant(state: &mut State, turn: &mut Turn<'_>, leaf: &PublicKeyBytes, waits: Vec<Awaited>) {
+    let Some(mut row) = state.packages.get(leaf).cloned() else { return };
+    let mut former = row.former.take().unwrap_or_default();
+    former.push(FormerGrant { grant: row.grant, expires: row.grant_expires, replaced: turn.sure, waits, ended: None });
+    let excess = former.len().saturating_sub(FORMER_GRANTS_MAX);
+    for over in former.drain(..excess).filter(|over| over.ended.is_none()) {
+        grants::revoke(state, turn, over.grant, over.expires);
+    }
+    (row.grant, row.grant_expires) = (GrantId::random(turn.rng), turn.sure.max(turn.stamp).after(PACKAGE_GRANT_LIFE));
+    end_former(state, turn, OwnPackage { former: Some(former), ..row });
+}
+
+/// A device has what lay in our outbox under this number, and so the newest grant of this seat.
+pub(crate) fn heard(state: &mut State, turn: &mut Turn<'_>, leaf: &PublicKeyBytes, device: &DeviceId, number: u64) {
+    let Some(mut row) = state.packages.get(leaf).cloned() else { return };
+    let is_done = |awaited: &Awaited| awaited.device == *device && awaited.number <= number;
+    for former in row.former.iter_mut().flatten() {
+        former.waits.retain(|awaited| !is_done(awaited));
+    }
+    end_former(state, turn, row);
+}
+
+/// Ends the grants of before for which nobody waits any more, and forgets those that have ended long ago.
+fn end_former(state: &mut State, turn: &mut Turn<'_>, mut row: OwnPackage) {
+    let Some(mut former) = row.former.take() else { return };
+    for of in former.iter_mut().filter(|of| of.ended.is_none()) {
+        if of.waits.is_empty() || turn.sure.since(of.replaced) >= GRANT_OVERLAP {
+            of.waits.clear();
+            of.ended = Some(turn.sure);
+            grants::revoke(state, turn, of.grant, of.expires);
+        }
+    }
+    former.retain(|of| of.ended.is_none_or(|at| turn.sure.since(at) < FORMER_GRANT_LIFE));
+    row.former = (!former.is_empty()).then_some(former);
+    if state.packages.get(&row.leaf) != Some(&row) {
+        state.save_package(turn, row);
+    }
 }
 
 /// How other members write to us in this seat now: at our own node, without a place, and at our relays. Addresses of
@@ -224,6 +273,16 @@ pub(crate) fn parted(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> R
 
 /// Erases what nobody can be added by any more, by sure time.
 pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+    let with_former: Vec<OwnPackage> = state.packages.all().filter(|row| row.former.is_some()).cloned().collect();
+    for mut row in with_former {
+        // Who is gone themselves is waited for no more.
+        let rooms = state.groups.rooms.values().filter(|group| group.leaf == row.leaf);
+        let rosters: Vec<_> = rooms.map(|group| &group.roster).collect();
+        for former in row.former.iter_mut().flatten() {
+            former.waits.retain(|awaited| rosters.iter().any(|roster| roster.device(&awaited.device).is_some()));
+        }
+        end_former(state, turn, row);
+    }
     let is_over = |row: &&OwnPackage| {
         let is_late = row.replaced.is_some_and(|at| turn.sure.since(at) >= PACKAGE_GRACE);
         (is_late || row.expires.is_expired_at(turn.sure)) && (row.seats == 0 || row.last_resort)

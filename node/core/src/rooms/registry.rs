@@ -49,29 +49,34 @@ pub(crate) fn shared_with(state: &State, device: &DeviceId) -> Option<RoomId> {
     state.rooms.values().filter(is_there).find(is_in).map(|row| row.room)
 }
 
-/// The devices of others in the shared rooms that this node is in, room by room.
-fn shared_rooms(state: &State) -> impl Iterator<Item = &[DeviceId]> {
+/// The shared rooms that this node is in, and the devices of others there.
+fn shared_rooms(state: &State) -> impl Iterator<Item = (RoomId, &[DeviceId])> {
     let is_in = |row: &&Room| state.groups.rooms.get(&row.room).is_none_or(|group| group.standing.is_in());
     state.rooms.values().filter(is_in).filter_map(|row| match &row.members {
-        Members::Devices(devices) => Some(devices.as_slice()),
+        Members::Devices(devices) => Some((row.room, devices.as_slice())),
         Members::Friend(_) => None,
     })
 }
 
 /// In how many shared rooms a device is with us.
 pub(crate) fn shared_rooms_with(state: &State, device: &DeviceId) -> usize {
-    shared_rooms(state).filter(|devices| devices.contains(device)).count()
+    shared_rooms(state).filter(|(_, devices)| devices.contains(device)).count()
 }
 
 /// Whether two devices of others are in one shared room with us.
 pub(crate) fn are_together(state: &State, one: &DeviceId, other: &DeviceId) -> bool {
-    shared_rooms(state).any(|devices| devices.contains(one) && devices.contains(other))
+    room_of_both(state, one, other).is_some()
+}
+
+/// A shared room in which two devices of others are with us.
+pub(crate) fn room_of_both(state: &State, one: &DeviceId, other: &DeviceId) -> Option<RoomId> {
+    shared_rooms(state).find(|(_, devices)| devices.contains(one) && devices.contains(other)).map(|(room, _)| room)
 }
 
 /// Who is in a shared room with us and this device.
 pub(crate) fn together_with(state: &State, device: &DeviceId) -> BTreeSet<DeviceId> {
-    let theirs = shared_rooms(state).filter(|devices| devices.contains(device));
-    theirs.flatten().filter(|other| *other != device).copied().collect()
+    let theirs = shared_rooms(state).filter(|(_, devices)| devices.contains(device));
+    theirs.flat_map(|(_, devices)| devices).filter(|other| *other != device).copied().collect()
 }
 
 /// Erases a room, its keys and its row.

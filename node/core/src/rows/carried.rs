@@ -1,7 +1,7 @@
 //! What is carried for friends.
 
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::DeviceId;
+use symbolon_presence::id::{DeviceId, RoomId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::{Put, Receipt};
 
@@ -18,6 +18,9 @@ pub(crate) struct CarriedRow {
     pub put: Option<Put>,
     #[n(3)]
     pub receipt: Option<Receipt>,
+    /// The shared room in which giver and receiver were when it was taken.
+    #[n(4)]
+    pub room: Option<RoomId>,
 }
 
 /// The key of a row of [`Table::Carried`](crate::table::Table::Carried): who gets it, and a number.

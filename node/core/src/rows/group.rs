@@ -61,6 +61,9 @@ pub(crate) struct Group {
     /// The same of its topic.
     #[n(16)]
     pub about: Option<GivenBy>,
+    /// Somebody has gone, and when we draw another grant for those who stay.
+    #[n(17)]
+    pub regrant: Option<Timestamp>,
 }
 
 /// Who has given a room something that is shown of it. Of somebody of whom our user wants nothing, what was before is shown.

@@ -1,7 +1,7 @@
 //! Packages of ours: by each of them a friend may add this device to a room.
 
 use minicbor::{Decode, Encode};
-use symbolon_presence::id::{Digest, GrantId, MailboxId, PeerId, PublicKeyBytes};
+use symbolon_presence::id::{DeviceId, Digest, GrantId, MailboxId, PeerId, PublicKeyBytes};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seeds::Seed;
 use symbolon_presence::time::Timestamp;
@@ -45,6 +45,57 @@ pub(crate) struct OwnPackage {
     /// How many rooms were entered by it; one of last resort may be used again.
     #[n(12)]
     pub seats: u32,
+    /// Grants by which members wrote before somebody went, the newest last; at most
+    /// [`limits::FORMER_GRANTS_MAX`](crate::limits::FORMER_GRANTS_MAX).
+    #[n(13)]
+    pub former: Option<Vec<FormerGrant>>,
+}
+
+impl OwnPackage {
+    /// Whether members may write by a grant of this package.
+    pub fn takes(&self, grant: &GrantId, now: Timestamp) -> bool {
+        let stands = |of: &FormerGrant| of.grant == *grant && of.ended.is_none() && !of.expires.is_expired_at(now);
+        if self.grant == *grant { !self.grant_expires.is_expired_at(now) } else { self.former().iter().any(stands) }
+    }
+
+    /// The grants of before.
+    pub fn former(&self) -> &[FormerGrant] {
+        self.former.as_deref().unwrap_or_default()
+    }
+
+    /// All of its grants.
+    pub fn grants(&self) -> impl Iterator<Item = GrantId> {
+        std::iter::once(self.grant).chain(self.former().iter().map(|former| former.grant))
+    }
+}
+
+/// A grant that somebody knows who is in the room no more. It ends once all who stay have another one.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct FormerGrant {
+    #[n(0)]
+    pub grant: GrantId,
+    #[n(1)]
+    pub expires: Timestamp,
+    /// When another one took its place.
+    #[n(2)]
+    pub replaced: Timestamp,
+    /// Who has not got the other one yet.
+    #[n(3)]
+    pub waits: Vec<Awaited>,
+    /// When it ended.
+    #[n(4)]
+    pub ended: Option<Timestamp>,
+}
+
+/// A device that was sent something, by its number in our outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Awaited {
+    #[n(0)]
+    pub device: DeviceId,
+    #[n(1)]
+    pub number: u64,
 }
 
 /// Where a package is, or was, handed out.

@@ -27,7 +27,7 @@ impl OwnPackages {
             None => Vec::new(),
         };
         Ok(Self {
-            grants: rows.values().map(|row| (row.grant, row.leaf)).collect(),
+            grants: rows.values().flat_map(|row| row.grants().map(|grant| (grant, row.leaf))).collect(),
             rows,
             stocks: stocks.into_iter().map(|stocked| (stocked.mailbox, stocked)).collect(),
         })
@@ -60,14 +60,20 @@ impl OwnPackages {
 
     /// Takes one in, in place of the one with the same leaf.
     pub(super) fn insert(&mut self, row: OwnPackage) {
-        self.grants.insert(row.grant, row.leaf);
+        for grant in self.rows.get(&row.leaf).into_iter().flat_map(OwnPackage::grants) {
+            self.grants.remove(&grant);
+        }
+        self.grants.extend(row.grants().map(|grant| (grant, row.leaf)));
         self.rows.insert(row.leaf, row);
     }
 
     /// Takes one out. Whether it was there.
     pub(super) fn remove(&mut self, leaf: &PublicKeyBytes) -> bool {
-        let removed = self.rows.remove(leaf);
-        removed.is_some_and(|row| self.grants.remove(&row.grant).is_some())
+        let Some(row) = self.rows.remove(leaf) else { return false };
+        for grant in row.grants() {
+            self.grants.remove(&grant);
+        }
+        true
     }
 
     /// What lies at a relay of ours is this, or nothing is known of it.

@@ -48,8 +48,8 @@ pub(crate) struct Couriers {
 
 impl Couriers {
     /// Reads what is carried.
-    pub fn start(&mut self, turn: &Turn<'_>) -> Result<(), TurnFailed> {
-        self.load = Load::read(turn)?;
+    pub fn start(&mut self, state: &State, turn: &Turn<'_>) -> Result<(), TurnFailed> {
+        self.load = Load::read(state, turn)?;
         Ok(())
     }
 

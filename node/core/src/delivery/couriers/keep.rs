@@ -2,6 +2,7 @@
 
 use super::super::Delivery;
 use super::book::Couriers;
+use super::note::Giver;
 use crate::people;
 use crate::rooms;
 use crate::seam::LinkId;
@@ -11,7 +12,7 @@ use symbolon_presence::envelope::{Kind, kind};
 use symbolon_presence::id::FrameId;
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_relay::carry::Carry;
-use symbolon_relay::put::Receipt;
+use symbolon_relay::put::{Outcome, Receipt, ReceiptItem, Refusal};
 
 impl Couriers {
     /// A friend gives an envelope to be carried. Whether the frame has its place here. What cannot be carried is dropped
@@ -29,10 +30,11 @@ impl Couriers {
             return Ok(false);
         }
         let Some(peer) = state.devices.get(&from).map(|row| row.peer) else { return Ok(false) };
-        let is_other = state.devices.get(&to).is_some_and(|row| row.peer != peer);
-        let is_carried = is_other && !people::is_refused(state, &to) && rooms::are_together(state, &from, &to);
+        let is_carried = state.devices.get(&to).is_some_and(|row| row.peer != peer) && !people::is_refused(state, &to);
+        let Some(room) = rooms::room_of_both(state, &from, &to).filter(|_| is_carried) else { return Ok(true) };
+        let giver = Giver { device: from, peer, room };
         // Of what friends bring in a while, this is a part.
-        if is_carried && state.rates.deposit(turn.now, peer, put.envelope.len()) && self.load.keep(turn, &to, from, put) {
+        if state.rates.deposit(turn.now, peer, put.envelope.len()) && self.load.keep(state, turn, &to, giver, put)? {
             self.load.pass(delivery, turn, &to)?;
         }
         Ok(true)
@@ -50,7 +52,10 @@ impl Couriers {
         let Some(to) = delivery.friend_behind(state, link).filter(|to| self.load.waits_for(to)) else { return Ok(()) };
         let Some(entry) = state.devices.get(&to).map(|row| &row.entry) else { return Ok(()) };
         let body = VerifyingKey::parse(&entry.receipt).ok().and_then(|key| receipt.verify(&key, &entry.mailbox).ok());
-        let frames: Vec<FrameId> = body.iter().flat_map(|body| &body.items).map(|item| item.frame).collect();
+        let is_put_off = |item: &&ReceiptItem| item.outcome == Outcome::Refused(Refusal::Untimely);
+        let items = || body.iter().flat_map(|body| &body.items);
+        self.load.put_off(&to, items().filter(is_put_off).map(|item| item.frame));
+        let frames: Vec<FrameId> = items().filter(|item| !is_put_off(item)).map(|item| item.frame).collect();
         for from in self.load.signed(turn, &to, &frames, receipt) {
             self.load.hand_back(delivery, turn, &from)?;
         }

@@ -1,14 +1,16 @@
 //! What this node carries for its friends: kept, put where it belongs, and the receipts for it.
 
 use super::super::Delivery;
-use crate::limits::{CARRIED_BYTES_MAX, CARRIED_LIFE, CARRIED_MAX, CARRIED_OF_FRIEND_BYTES_MAX, CARRIED_OF_FRIEND_MAX};
+use super::note::{Giver, Note};
+use super::places;
+use crate::limits::CARRIED_LIFE;
 use crate::rows::{CarriedRow, carried_key, split_carried_key};
 use crate::seam::LinkId;
+use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
 use std::collections::BTreeMap;
-use symbolon_presence::id::{DeviceId, FrameId};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::id::{DeviceId, FrameId, PeerId, RoomId};
 use symbolon_relay::carry::Carried;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Put, Receipt};
@@ -16,42 +18,26 @@ use symbolon_relay::put::{Put, Receipt};
 /// Rows read together.
 const PAGE: usize = 64;
 /// Envelopes put on one link without a receipt.
-const PASSED_MAX: usize = 64;
+const PASSED_MAX: usize = 256;
+
+/// Of these, of one person: so what is no good holds up nobody else's, and alone closes no link.
+pub(super) const PASSED_OF_PERSON_MAX: usize = 16;
 
 /// What was put on so many links without a receipt is dropped: it may be why they closed. Its sender still owns it.
 const TRIES_MAX: u8 = 2;
-
-/// What is known of one row.
-#[derive(Debug)]
-struct Note {
-    from: DeviceId,
-    /// The envelope; none of a receipt that is brought back.
-    frame: Option<FrameId>,
-    size: u64,
-    at: Timestamp,
-    /// On how many links it was put.
-    tries: u8,
-}
-
-impl Note {
-    fn of(row: &CarriedRow) -> Self {
-        let (put, receipt) = (row.put.as_ref(), row.receipt.as_ref());
-        let size = put.map(|put| put.envelope.len()).or_else(|| receipt.map(|receipt| receipt.body.len())).unwrap_or_default();
-        Self { from: row.from, frame: put.map(|put| put.frame), size: size as u64, at: row.at, tries: 0 }
-    }
-}
 
 /// What was put on a link to who gets it.
 #[derive(Debug)]
 struct Passed {
     link: LinkId,
-    /// The first number that was not put yet.
-    next: u64,
-    /// At most [`PASSED_MAX`], by the numbers of their rows.
-    frames: BTreeMap<FrameId, u64>,
+    /// Of each person, the first number that was not put yet.
+    next: BTreeMap<PeerId, u64>,
+    /// At most [`PASSED_MAX`] without any answer: the numbers of their rows, and whose they are; none once their receiver has
+    /// answered that it cannot open them yet.
+    frames: BTreeMap<FrameId, (u64, Option<PeerId>)>,
 }
 
-/// All that is carried: at most [`CARRIED_MAX`] rows.
+/// All that is carried: at most [`CARRIED_MAX`](crate::limits::CARRIED_MAX) rows.
 #[derive(Debug, Default)]
 pub(super) struct Load {
     notes: BTreeMap<(DeviceId, u64), Note>,
@@ -60,7 +46,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    pub fn read(turn: &Turn<'_>) -> Result<Self, TurnFailed> {
+    pub fn read(state: &State, turn: &Turn<'_>) -> Result<Self, TurnFailed> {
         let (mut load, mut from) = (Self::default(), Vec::new());
         loop {
             let page = turn.range(Table::Carried, &from, PAGE)?;
@@ -69,40 +55,47 @@ impl Load {
             for (key, bytes) in &page {
                 let Some((to, number)) = split_carried_key(key) else { continue };
                 load.next = load.next.max(number.saturating_add(1));
-                load.notes.insert((to, number), Note::of(&decode_row(bytes)?));
+                let row: CarriedRow = decode_row(bytes)?;
+                // With a device that is forgotten goes what it gave.
+                let Some(peer) = state.devices.get(&row.from).map(|device| device.peer) else { continue };
+                load.notes.insert((to, number), Note::of(&row, peer));
             }
         }
     }
 
-    fn add(&mut self, turn: &mut Turn<'_>, to: &DeviceId, row: &CarriedRow) {
+    fn add(&mut self, turn: &mut Turn<'_>, to: &DeviceId, peer: PeerId, row: &CarriedRow) {
         let number = self.next;
         self.next = number.saturating_add(1);
-        self.notes.insert((*to, number), Note::of(row));
+        self.notes.insert((*to, number), Note::of(row, peer));
         turn.put(Table::Carried, &carried_key(to, number), row);
     }
 
     fn remove(&mut self, turn: &mut Turn<'_>, to: &DeviceId, number: u64) -> Option<Note> {
         turn.delete(Table::Carried, &carried_key(to, number));
-        self.notes.remove(&(*to, number))
-    }
-
-    /// Whether there is room for one more of a friend's.
-    fn has_room(&self, from: &DeviceId, put: &Put) -> bool {
-        let size = put.envelope.len() as u64;
-        let sum = |(count, bytes): (usize, u64), note: &Note| (count.saturating_add(1), bytes.saturating_add(note.size));
-        let all = self.notes.values().fold((0, 0), sum);
-        let theirs = self.notes.values().filter(|note| note.from == *from).fold((0, 0), sum);
-        let fits = |(count, bytes): (usize, u64), most: usize, most_bytes: u64| count < most && bytes.saturating_add(size) <= most_bytes;
-        fits(all, CARRIED_MAX, CARRIED_BYTES_MAX) && fits(theirs, CARRIED_OF_FRIEND_MAX, CARRIED_OF_FRIEND_BYTES_MAX)
-    }
-
-    /// Takes an envelope along, if there is room and it is not there already.
-    pub fn keep(&mut self, turn: &mut Turn<'_>, to: &DeviceId, from: DeviceId, put: Put) -> bool {
-        let is_kept = !self.holds(to, &put.frame) && self.has_room(&from, &put);
-        if is_kept {
-            self.add(turn, to, &CarriedRow { from, at: turn.sure, put: Some(put), receipt: None });
+        let note = self.notes.remove(&(*to, number))?;
+        if let (Some(frame), Some(passed)) = (note.frame, self.passed.get_mut(to)) {
+            passed.frames.remove(&frame);
         }
-        is_kept
+        Some(note)
+    }
+
+    /// Takes an envelope along, if it is not there already and there is room, or somebody gives way. Given again under another
+    /// right, it takes its own place: by the one of before nobody takes it.
+    pub fn keep(&mut self, state: &State, turn: &mut Turn<'_>, to: &DeviceId, giver: Giver, put: Put) -> Result<bool, TurnFailed> {
+        if let Some((number, from)) = self.held(to, &put.frame) {
+            let row = turn.row::<CarriedRow>(Table::Carried, &carried_key(to, number))?;
+            if from != giver.device || row.is_some_and(|row| row.put.as_ref() == Some(&put)) {
+                return Ok(false);
+            }
+            self.remove(turn, to, number);
+        }
+        let Some(gone) = places::for_one_more(state, &self.notes, giver, put.envelope.len() as u64) else { return Ok(false) };
+        for (to, number) in gone {
+            self.remove(turn, &to, number);
+        }
+        let row = CarriedRow { from: giver.device, at: turn.sure, put: Some(put), receipt: None, room: Some(giver.room) };
+        self.add(turn, to, giver.peer, &row);
+        Ok(true)
     }
 
     /// Whether anything was put for a device that has not signed for it.
@@ -115,31 +108,51 @@ impl Load {
         self.notes.len()
     }
 
+    /// How many are carried of one person.
+    #[cfg(test)]
+    pub fn of(&self, peer: &PeerId) -> usize {
+        self.notes.values().filter(|note| note.peer == *peer).count()
+    }
+
     #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.notes.values().map(|note| note.size).sum()
     }
 
-    fn holds(&self, to: &DeviceId, frame: &FrameId) -> bool {
-        self.notes.range((*to, 0)..=(*to, u64::MAX)).any(|(_, note)| note.frame == Some(*frame))
+    /// Under which number an envelope is carried, and who has given it.
+    fn held(&self, to: &DeviceId, frame: &FrameId) -> Option<(u64, DeviceId)> {
+        let mut theirs = self.notes.range((*to, 0)..=(*to, u64::MAX));
+        theirs.find(|(_, note)| note.frame == Some(*frame)).map(|((_, number), note)| (*number, note.from))
     }
 
-    /// Puts what is carried for a device that is here, in the order in which it was taken.
+    /// Puts what is carried for a device that is here, each person's in the order in which it was taken.
     pub fn pass(&mut self, delivery: &mut Delivery, turn: &mut Turn<'_>, to: &DeviceId) -> Result<(), TurnFailed> {
         let Some(link) = delivery.link_of(to) else { return Ok(()) };
         let passed = self.passed.get(to).is_some_and(|passed| passed.link == link);
         if !passed {
             self.drop_tried(turn, to);
-            self.passed.insert(*to, Passed { link, next: 0, frames: BTreeMap::new() });
+            self.passed.insert(*to, Passed { link, next: BTreeMap::new(), frames: BTreeMap::new() });
         }
         let Some(passed) = self.passed.get_mut(to) else { return Ok(()) };
-        let waiting = self.notes.range_mut((*to, passed.next)..=(*to, u64::MAX)).filter(|(_, note)| note.frame.is_some());
-        for ((_, number), note) in waiting.take(PASSED_MAX.saturating_sub(passed.frames.len())) {
-            let number = *number;
-            passed.next = number.saturating_add(1);
+        let mut unsigned: BTreeMap<PeerId, usize> = BTreeMap::new();
+        for peer in passed.frames.values().filter_map(|(_, peer)| *peer) {
+            *unsigned.entry(peer).or_default() += 1;
+        }
+        let mut left = PASSED_MAX.saturating_sub(unsigned.values().sum());
+        for ((_, number), note) in self.notes.range_mut((*to, 0)..=(*to, u64::MAX)).filter(|(_, note)| note.frame.is_some()) {
+            let (number, of_person) = (*number, unsigned.entry(note.peer).or_default());
+            if left == 0 {
+                break;
+            }
+            if *of_person >= PASSED_OF_PERSON_MAX || passed.next.get(&note.peer).is_some_and(|next| number < *next) {
+                continue;
+            }
+            passed.next.insert(note.peer, number.saturating_add(1));
             note.tries = note.tries.saturating_add(1);
             let Some(put) = turn.row::<CarriedRow>(Table::Carried, &carried_key(to, number))?.and_then(|row| row.put) else { continue };
-            passed.frames.insert(put.frame, number);
+            *of_person += 1;
+            left -= 1;
+            passed.frames.insert(put.frame, (number, Some(note.peer)));
             delivery.say(turn, link, "passed", &Frame::Put(put));
         }
         if passed.frames.is_empty() {
@@ -156,19 +169,28 @@ impl Load {
         }
     }
 
+    /// Who is here has these, and cannot open them yet: they hold up nothing behind them.
+    pub fn put_off(&mut self, to: &DeviceId, frames: impl Iterator<Item = FrameId>) {
+        let Some(passed) = self.passed.get_mut(to) else { return };
+        for frame in frames {
+            if let Some((_, peer)) = passed.frames.get_mut(&frame) {
+                *peer = None;
+            }
+        }
+    }
+
     /// Who was here with a receipt: its lines are of envelopes that were carried, or of others.
     pub fn signed(&mut self, turn: &mut Turn<'_>, to: &DeviceId, frames: &[FrameId], receipt: &Receipt) -> Vec<DeviceId> {
         let Some(passed) = self.passed.get_mut(to) else { return Vec::new() };
-        let settled: Vec<u64> = frames.iter().filter_map(|frame| passed.frames.remove(frame)).collect();
-        let mut senders: Vec<DeviceId> =
-            settled.into_iter().filter_map(|number| self.remove(turn, to, number)).map(|note| note.from).collect();
-        senders.sort_unstable();
-        senders.dedup();
-        for from in &senders {
+        let settled: Vec<u64> = frames.iter().filter_map(|frame| passed.frames.remove(frame)).map(|(number, _)| number).collect();
+        let notes = settled.into_iter().filter_map(|number| self.remove(turn, to, number));
+        let senders: BTreeMap<DeviceId, (PeerId, Option<RoomId>)> = notes.map(|note| (note.from, (note.peer, note.room))).collect();
+        for (from, (peer, room)) in &senders {
             // In the place of what it is about: so there is room for it.
-            self.add(turn, to, &CarriedRow { from: *from, at: turn.sure, put: None, receipt: Some(receipt.clone()) });
+            let row = CarriedRow { from: *from, at: turn.sure, put: None, receipt: Some(receipt.clone()), room: *room };
+            self.add(turn, to, *peer, &row);
         }
-        senders
+        senders.into_keys().collect()
     }
 
     /// Hands receipts back to who gave the envelopes, if they are here.

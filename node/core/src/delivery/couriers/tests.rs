@@ -3,11 +3,15 @@
 
 use super::super::Delivery;
 use super::Couriers;
+use super::load::PASSED_OF_PERSON_MAX;
+use super::note::Giver;
 use crate::fixture::{Person, in_turn, proved};
-use crate::limits::{CARRIED_BYTES_MAX, CARRIED_LIFE, CARRIED_MAX, CARRIED_OF_FRIEND_MAX};
+use crate::limits::{CARRIED_BYTES_MAX, CARRIED_LIFE, CARRIED_MAX, CARRIED_OF_FRIEND_MAX, CARRIED_OF_ROOM_MAX};
 use crate::rooms;
+use crate::rows::{CarriedRow, carried_key};
 use crate::seam::LinkId;
 use crate::state::State;
+use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::DeviceId;
 use symbolon_presence::id::RoomId;
@@ -55,30 +59,49 @@ fn only_friends_give_something_to_carry_and_only_for_members_of_a_common_room() 
         assert_eq!(take(state, turn, link, to, changed), (false, 0), "not what its id says");
         assert_eq!(take(state, turn, link, to, put(1)), (true, 1));
         assert_eq!(take(state, turn, link, to, put(1)), (true, 1), "once");
+        let again = Put { address: vec![2; 80], ..put(1) };
+        assert_eq!(take(state, turn, link, to, again.clone()), (true, 1), "under another right");
         rooms::set_members(state, turn, &RoomId([7; 32]), vec![ana.device.device]);
         assert_eq!(take(state, turn, link, to, put(2)), (true, 1), "who left the room");
+        let row: Option<CarriedRow> = turn.row(Table::Carried, &carried_key(&to, 1)).unwrap();
+        assert_eq!(row.and_then(|row| row.put), Some(again), "it goes by the new right");
     });
 }
 
+/// A room of Cem's, with this one of four who are friends of ours.
+fn crowd(state: &mut State, turn: &mut Turn<'_>, cem: &Person, number: u8) -> Vec<Giver> {
+    let room = RoomId([number; 32]);
+    let people: Vec<Person> = (0..4).map(|of| Person::new(state, turn, u64::from(number) * 10 + of)).collect();
+    let devices = people.iter().map(|person| person.device.device).chain([cem.device.device]).collect();
+    assert!(rooms::register_shared(state, turn, room, devices));
+    people.iter().map(|person| Giver { device: person.device.device, peer: person.device.peer, room }).collect()
+}
+
 #[test]
-fn a102_what_is_carried_is_bounded_for_each_friend_and_in_all_and_ends() {
+fn a102_what_is_carried_is_bounded_for_each_friend_for_each_room_and_in_all_and_ends() {
     in_turn(|state, turn| {
         let (mut delivery, mut couriers) = (Delivery::default(), Couriers::default());
-        let (_, cem, link) = scene(state, turn, &mut delivery);
+        let (ana, cem, link) = scene(state, turn, &mut delivery);
+        let to = cem.device.device;
         for number in 0..CARRIED_OF_FRIEND_MAX as u64 + 10 {
-            assert!(couriers.take(state, &mut delivery, turn, link, Carry { to: cem.device.device, put: put(number) }).unwrap());
+            assert!(couriers.take(state, &mut delivery, turn, link, Carry { to, put: put(number) }).unwrap());
         }
         assert_eq!(couriers.load.len(), CARRIED_OF_FRIEND_MAX);
-        // Others fill the rest.
-        let mut more = 0;
-        while couriers.load.len() < CARRIED_MAX {
-            more += 1;
-            let from = DeviceId([more; 16]);
-            for number in 0..CARRIED_OF_FRIEND_MAX as u64 {
-                couriers.load.keep(turn, &cem.device.device, from, put(1_000 * u64::from(more) + number));
+        // With another device of hers there is no room for more.
+        let hers = Giver { device: DeviceId([77; 16]), peer: ana.device.peer, room: RoomId([7; 32]) };
+        assert!(!couriers.load.keep(state, turn, &to, hers, put(800)).unwrap());
+        // Eight others fill what is left, in two rooms.
+        let mut next = 1_000;
+        for room in [21, 22] {
+            for giver in crowd(state, turn, &cem, room) {
+                for _ in 0..CARRIED_OF_FRIEND_MAX {
+                    next += 1;
+                    couriers.load.keep(state, turn, &to, giver, put(next)).unwrap();
+                }
             }
+            assert!(couriers.load.len() <= CARRIED_OF_FRIEND_MAX + CARRIED_OF_ROOM_MAX * usize::from(room - 20));
         }
-        assert!(!couriers.load.keep(turn, &cem.device.device, DeviceId([99; 16]), put(1)), "full");
+        assert_eq!(couriers.load.len(), CARRIED_MAX, "full");
         assert!(couriers.load.bytes() <= CARRIED_BYTES_MAX);
         turn.sure = turn.sure.after(CARRIED_LIFE - DAY);
         couriers.expire(turn);
@@ -86,6 +109,63 @@ fn a102_what_is_carried_is_bounded_for_each_friend_and_in_all_and_ends() {
         turn.sure = turn.sure.after(DAY);
         couriers.expire(turn);
         assert_eq!(couriers.load.len(), 0);
+    });
+}
+
+#[test]
+fn a102_junk_that_friends_give_a_courier_takes_no_place_of_true_texts_and_holds_up_none() {
+    in_turn(|state, turn| {
+        let (mut delivery, mut couriers) = (Delivery::default(), Couriers::default());
+        let (ana, cem, link) = scene(state, turn, &mut delivery);
+        let to = cem.device.device;
+        let crowds = [21, 22].map(|room| crowd(state, turn, &cem, room));
+        let everybody: Vec<Giver> = crowds.concat();
+        let mut next = 1_000;
+        let mut flood = |couriers: &mut Couriers, state: &mut State, turn: &mut Turn<'_>, giver: Giver| {
+            next += 1;
+            couriers.load.keep(state, turn, &to, giver, put(next)).unwrap()
+        };
+        for giver in &everybody {
+            while flood(&mut couriers, state, turn, *giver) {}
+        }
+        assert_eq!(couriers.load.len(), CARRIED_MAX, "eight people have filled all of it");
+        for number in 0..40 {
+            assert!(couriers.take(state, &mut delivery, turn, link, Carry { to, put: put(number) }).unwrap());
+        }
+        assert_eq!((couriers.load.of(&ana.device.peer), couriers.load.len()), (40, CARRIED_MAX), "who has most gives way to her");
+        for giver in &everybody {
+            flood(&mut couriers, state, turn, *giver);
+        }
+        assert_eq!(couriers.load.of(&ana.device.peer), 40, "and she to nobody who has more");
+
+        // He comes. What is hers is behind all of that, and goes at once: a window of it, as of everybody.
+        let link = proved(&mut delivery, state, turn, &cem, 2);
+        couriers.load.pass(&mut delivery, turn, &to).unwrap();
+        let sign = |state: &State, turn: &Turn<'_>, numbers: std::ops::Range<u64>| {
+            let items = numbers.map(|number| ReceiptItem { frame: put(number).frame, outcome: Outcome::Delivered }).collect();
+            let mailbox = state.devices.get(&to).unwrap().entry.mailbox;
+            Receipt::sign(&cem.identity.signing, &mailbox, &ReceiptBody { at: turn.now, items })
+        };
+        let window = PASSED_OF_PERSON_MAX as u64;
+        for first in [0, window, 2 * window] {
+            let receipt = sign(state, turn, first..(first + window).min(40));
+            couriers.signed(state, &mut delivery, turn, link, &receipt).unwrap();
+        }
+        assert_eq!(couriers.load.of(&ana.device.peer), 0, "he has signed for all of hers, and she has the receipts");
+
+        // What he signs for nobody's sake is gone first: of the eight each has sixteen such.
+        assert_eq!(couriers.load.len(), CARRIED_MAX - 40);
+        let before: Vec<usize> = everybody.iter().map(|giver| couriers.load.of(&giver.peer)).collect();
+        // Who has left the room is tied to nobody: all of theirs gives way before anything of others.
+        let gone = crowds[0][0];
+        rooms::set_members(state, turn, &gone.room, crowds[0][1..].iter().map(|giver| giver.device).chain([to]).collect());
+        for number in 2_000_000..2_000_140 {
+            let hers = Giver { device: ana.device.device, peer: ana.device.peer, room: RoomId([7; 32]) };
+            assert!(couriers.load.keep(state, turn, &to, hers, put(number)).unwrap());
+        }
+        let after: Vec<usize> = everybody.iter().map(|giver| couriers.load.of(&giver.peer)).collect();
+        assert_eq!(couriers.load.of(&ana.device.peer), 140);
+        assert_eq!(before.iter().sum::<usize>() - after.iter().sum::<usize>(), 100);
     });
 }
 
@@ -98,13 +178,13 @@ fn what_is_carried_is_read_again_after_a_start_and_goes_with_the_devices() {
             assert!(couriers.take(state, &mut delivery, turn, link, Carry { to: cem.device.device, put: put(number) }).unwrap());
         }
         let mut again = Couriers::default();
-        again.start(turn).unwrap();
+        again.start(state, turn).unwrap();
         assert_eq!(again.load.len(), 100);
         assert!(again.take(state, &mut delivery, turn, link, Carry { to: cem.device.device, put: put(7) }).unwrap());
         assert_eq!(again.load.len(), 100, "it is there already");
         again.forget(turn, &ana.device.device);
         assert_eq!(again.load.len(), 0);
-        couriers.start(turn).unwrap();
+        couriers.start(state, turn).unwrap();
         assert_eq!(couriers.load.len(), 0);
     });
 }

@@ -65,5 +65,6 @@ fn package_of(turn: &mut Turn<'_>, leaf: PublicKeyBytes) -> OwnPackage {
         digest: Digest([1; 32]),
         replaced: None,
         seats: 0,
+        former: None,
     }
 }

@@ -166,3 +166,65 @@ fn a_welcome_to_a_package_of_a_relay_shows_how_many_are_gone() {
         assert_eq!(state.packages.stocked(&mailbox).map(|stocked| stocked.gone), Some(3), "of those before");
     });
 }
+
+#[test]
+fn the_grant_that_somebody_knows_who_went_ends_when_all_who_stay_have_another_one() {
+    in_turn(|state, turn| {
+        own_relay(state, turn, 1);
+        let begin = turn.now;
+        let leaf = made(state, turn, Lies::WithFriend(peer(1)), false);
+        used(state, turn, &leaf).unwrap();
+        let grant = |state: &State| own(state, &leaf).unwrap().grant;
+        let waits = |of: &[u8]| of.iter().map(|n| Awaited { device: DeviceId([*n; 16]), number: 5 }).collect::<Vec<_>>();
+        let first = grant(state);
+        renew_grant(state, turn, &leaf, waits(&[1, 2]));
+        let second = grant(state);
+        assert!(first != second && is_good(state, turn, &first) && is_good(state, turn, &second));
+        heard(state, turn, &leaf, &DeviceId([1; 16]), 5);
+        heard(state, turn, &leaf, &DeviceId([2; 16]), 4);
+        assert!(is_good(state, turn, &first), "the second has what was said before");
+        heard(state, turn, &leaf, &DeviceId([2; 16]), 5);
+        assert!(!is_good(state, turn, &first) && is_good(state, turn, &second));
+        assert_eq!(state.own.revoked.iter().map(|revoked| revoked.grant).collect::<Vec<_>>(), [first]);
+
+        // Who does not come back keeps the right of others alive for so long.
+        renew_grant(state, turn, &leaf, waits(&[3]));
+        let mut row = own(state, &leaf).unwrap().clone();
+        at(turn, begin.after(GRANT_OVERLAP - DAY));
+        end_former(state, turn, row.clone());
+        assert!(is_good(state, turn, &second));
+        at(turn, begin.after(GRANT_OVERLAP));
+        end_former(state, turn, row);
+        assert!(!is_good(state, turn, &second) && is_good(state, turn, &grant(state)));
+
+        // So many are remembered.
+        for _ in 0..3 * FORMER_GRANTS_MAX {
+            renew_grant(state, turn, &leaf, waits(&[4]));
+        }
+        row = own(state, &leaf).unwrap().clone();
+        assert_eq!(row.former().len(), FORMER_GRANTS_MAX);
+        assert!(row.former().iter().all(|former| former.ended.is_none() && is_good(state, turn, &former.grant)));
+        let all: Vec<GrantId> = row.grants().collect();
+        left(state, turn, &leaf).unwrap();
+        assert!(all.iter().all(|grant| !is_good(state, turn, grant) && state.own.revoked.iter().any(|of| of.grant == *grant)));
+    });
+}
+
+#[test]
+fn who_went_themselves_is_waited_for_no_more_and_what_ended_long_ago_is_forgotten() {
+    in_turn(|state, turn| {
+        let begin = turn.now;
+        let leaf = made(state, turn, Lies::WithFriend(peer(1)), false);
+        used(state, turn, &leaf).unwrap();
+        let first = own(state, &leaf).unwrap().grant;
+        renew_grant(state, turn, &leaf, vec![Awaited { device: DeviceId([1; 16]), number: 1 }]);
+        assert!(is_good(state, turn, &first));
+        // No room of this leaf has that device.
+        sweep(state, turn).unwrap();
+        assert!(!is_good(state, turn, &first));
+        assert_eq!(own(state, &leaf).unwrap().former().len(), 1, "what lies at a relay by it is taken yet");
+        at(turn, begin.after(FORMER_GRANT_LIFE));
+        sweep(state, turn).unwrap();
+        assert!(own(state, &leaf).unwrap().former.is_none());
+    });
+}
