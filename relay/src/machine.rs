@@ -30,6 +30,7 @@ use limits::SWEEP;
 use links::Links;
 use mailboxes::Mailboxes;
 use nonces::is_now;
+use packages::Stocked;
 use rows::{RelayKeys, RelayLimits, Share};
 use seam::{Link, Policy, RelayAction, RelayShelf, RelayTable, ShelfFailed};
 use symbolon_presence::clock::{StoredTime, SureTime};
@@ -174,11 +175,11 @@ impl Relay {
                 Some(found) => self.host(found),
                 None => self.links.fault(link),
             },
-            Ok(Frame::Stock(stock)) => {
-                if !packages::stock(&mut self.mailboxes, &self.mailbox, shelf, stock)? {
-                    self.links.fault(link);
-                }
-            }
+            Ok(Frame::Stock(stock)) => match packages::stock(&mut self.mailboxes, &self.mailbox, shelf, now, stock)? {
+                Stocked::Kept => {}
+                Stocked::NoRoom => self.links.not_stocked(link),
+                Stocked::Bad => self.links.fault(link),
+            },
             Ok(Frame::Fetch(fetch)) => self.fetch(now, shelf, link, &fetch)?,
             Ok(
                 Frame::Receipt(_)
@@ -304,7 +305,9 @@ impl Relay {
         }
         self.mailboxes.seen(now, &session.owner);
         let is_new = self.links.serve(link, session.owner);
-        self.answer(now, link, &session.owner, Verdict::Ok);
+        // Nothing else says what became of a stock.
+        let verdict = if self.links.take_not_stocked(link) { Verdict::Full } else { Verdict::Ok };
+        self.answer(now, link, &session.owner, verdict);
         if !is_new {
             self.links.fault(link);
         }

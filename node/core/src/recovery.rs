@@ -17,7 +17,7 @@ use symbolon_presence::capsule::{CAPSULE_MAILBOXES, CapsuleKeys, PIECES_OF_MAILB
 use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::record::{Record, day_of};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::{AddressBody, Scope};
 use symbolon_relay::link::RelayLink;
@@ -60,6 +60,8 @@ pub struct Search {
     before: Vec<Taken>,
     /// What this one has got since that was last asked.
     taken: Vec<Taken>,
+    /// The time of the last input.
+    now: Timestamp,
 }
 
 /// The look for the record that names the relays, at servers and in the DHT.
@@ -150,6 +152,7 @@ impl Search {
             looking: Looking::default(),
             before: Vec::new(),
             taken: Vec::new(),
+            now: Timestamp(0),
         }
     }
 
@@ -266,9 +269,10 @@ impl Search {
         is_settled || self.looking.next.is_none() && self.asked.iter().all(|asked| asked.step == Step::Over)
     }
 
-    /// The capsules that are whole, the newest first.
+    /// The capsules that are whole, the newest first. One that was made by a clock that was ahead comes last: who knows when it was.
     pub fn found(&self) -> Vec<Capsule> {
-        let whole = self.pieces.iter().rev().filter(|(_, pieces)| is_whole(pieces));
+        let (sure, ahead): (Vec<_>, Vec<_>) = self.pieces.iter().rev().partition(|(version, _)| **version <= self.now.after(DAY).0);
+        let whole = sure.into_iter().chain(ahead).filter(|(_, pieces)| is_whole(pieces));
         let join = |pieces: &BTreeMap<u16, Piece>| pieces.values().flat_map(|piece| piece.bytes.iter().copied()).collect();
         whole.map(|(version, pieces)| Capsule { made: Timestamp(*version), bytes: join(pieces) }).collect()
     }
@@ -293,6 +297,7 @@ impl Search {
 
     /// Does what is due.
     pub fn tick(&mut self, now: Timestamp) {
+        self.now = now;
         let Self { asked, actions, next_dial, looking, .. } = self;
         looking.tick(now, actions);
         for asked in asked.iter_mut() {

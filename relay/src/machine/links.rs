@@ -32,6 +32,8 @@ struct Open {
     heard: bool,
     receipts: Vec<ReceiptItem>,
     served: Option<Served>,
+    /// A stock that came on it was not kept, and its owner does not know yet.
+    not_stocked: bool,
     /// Until when the signed frames that came are counted ([`SIGNED_MAX`]).
     busy_until: Timestamp,
 }
@@ -85,6 +87,18 @@ impl Links {
         if open.faults >= FAULTS_MAX {
             self.close(link);
         }
+    }
+
+    /// A stock that came on a link was not kept: there is no room.
+    pub(super) fn not_stocked(&mut self, link: Link) {
+        if let Some(open) = self.open.get_mut(&link) {
+            open.not_stocked = true;
+        }
+    }
+
+    /// Whether that was so since this was last asked.
+    pub(super) fn take_not_stocked(&mut self, link: Link) -> bool {
+        self.open.get_mut(&link).is_some_and(|open| std::mem::take(&mut open.not_stocked))
     }
 
     /// How many faults a link has; none when it is not open.

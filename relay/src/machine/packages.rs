@@ -2,12 +2,12 @@
 
 use super::mailboxes::Mailboxes;
 use super::nonces::is_now;
-use super::seam::{RelayShelf, RelayTable, ShelfFailed};
+use super::seam::{RelayRows, RelayShelf, RelayTable, ShelfFailed};
 use crate::grant::AddressBody;
 use crate::limits::PACKAGES_MAX;
 use crate::packages::{Fetch, Handed, Stock};
 use symbolon_presence::id::{MailboxId, PublicKeyBytes};
-use symbolon_presence::time::Timestamp;
+use symbolon_presence::time::{DAY, Timestamp};
 
 /// Where the package of last resort lies among those of its owner.
 const LAST: u32 = u32::MAX;
@@ -16,21 +16,41 @@ fn package_key(owner: &PublicKeyBytes, number: u32) -> Vec<u8> {
     [owner.as_bytes().as_slice(), &number.to_be_bytes()].concat()
 }
 
-/// Takes an owner's packages, in place of those that are there. False when the frame was not in order.
-pub(super) fn stock(mailboxes: &mut Mailboxes, mailbox: &MailboxId, shelf: &mut dyn RelayShelf, stock: Stock) -> Result<bool, ShelfFailed> {
+/// What became of a stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stocked {
+    /// It is kept, or what is there is newer.
+    Kept,
+    /// There is no room for it: what was there before stays.
+    NoRoom,
+    /// The frame was not in order.
+    Bad,
+}
+
+/// Versions may be times. One of a clock that was so far ahead gives way to any other one.
+const VERSION_AHEAD: u64 = DAY;
+
+/// Takes an owner's packages, in place of those that are there.
+pub(super) fn stock(
+    mailboxes: &mut Mailboxes,
+    mailbox: &MailboxId,
+    shelf: &mut dyn RelayShelf,
+    now: Timestamp,
+    stock: Stock,
+) -> Result<Stocked, ShelfFailed> {
     let owner = stock.owner;
-    let Some(known) = mailboxes.get(&owner).filter(|_| stock.verify(mailbox).is_ok()) else { return Ok(false) };
-    if known.stock_version >= stock.version {
-        return Ok(true);
+    let Some(known) = mailboxes.get(&owner).filter(|_| stock.verify(mailbox).is_ok()) else { return Ok(Stocked::Bad) };
+    if known.stock_version >= stock.version && known.stock_version <= now.after(VERSION_AHEAD).0 {
+        return Ok(Stocked::Kept);
     }
     let size = stock.packages.iter().chain(&stock.last).map(|package| package.len()).sum();
-    // The earlier ones do not count: the owner wants others to be handed out.
-    let has_room = mailboxes.has_room(known, size as u64);
+    // What takes no more than those before has their room.
+    let before: usize = kept(shelf, &owner)?.iter().map(|(_, package)| package.len()).sum();
+    if size > before && !mailboxes.has_room(known, size as u64) {
+        return Ok(Stocked::NoRoom);
+    }
     mailboxes.change(&owner, |mailbox| mailbox.stock_version = stock.version);
     drop_packages(mailboxes, shelf, &owner)?;
-    if !has_room {
-        return Ok(true);
-    }
     mailboxes.count_left(&owner, 0, size);
     for (package, number) in stock.packages.into_iter().zip(0..) {
         shelf.set(RelayTable::Package, &package_key(&owner, number), Some(package.into()));
@@ -38,16 +58,21 @@ pub(super) fn stock(mailboxes: &mut Mailboxes, mailbox: &MailboxId, shelf: &mut 
     if let Some(last) = stock.last {
         shelf.set(RelayTable::Package, &package_key(&owner, LAST), Some(last.into()));
     }
-    Ok(true)
+    Ok(Stocked::Kept)
+}
+
+/// The packages of an owner, with the keys under which they lie.
+fn kept(shelf: &dyn RelayShelf, owner: &PublicKeyBytes) -> Result<RelayRows, ShelfFailed> {
+    let mut kept = shelf.range(RelayTable::Package, &package_key(owner, 0), PACKAGES_MAX + 1)?;
+    kept.retain(|(key, _)| key.starts_with(owner.as_bytes()));
+    Ok(kept)
 }
 
 /// Those who may take packages are others from now on: what was sealed for them is worth nothing.
 pub(super) fn drop_packages(mailboxes: &mut Mailboxes, shelf: &mut dyn RelayShelf, owner: &PublicKeyBytes) -> Result<(), ShelfFailed> {
-    for (key, package) in shelf.range(RelayTable::Package, &package_key(owner, 0), PACKAGES_MAX + 1)? {
-        if key.starts_with(owner.as_bytes()) {
-            shelf.set(RelayTable::Package, &key, None);
-            mailboxes.count_left(owner, package.len(), 0);
-        }
+    for (key, package) in kept(shelf, owner)? {
+        shelf.set(RelayTable::Package, &key, None);
+        mailboxes.count_left(owner, package.len(), 0);
     }
     Ok(())
 }

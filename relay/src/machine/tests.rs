@@ -18,7 +18,7 @@ use symbolon_presence::kdf::Secret;
 use symbolon_presence::seal::DhKey;
 use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::sign::VerifyingKey;
-use symbolon_presence::time::{DAY, HOUR};
+use symbolon_presence::time::{DAY, HOUR, MINUTE};
 
 mod ahead;
 mod bounds;

@@ -226,6 +226,8 @@ impl Capsules {
     fn answered(turn: &mut Turn<'_>, link: LinkId, visit: &mut Visit, body: &AcceptedBody) -> bool {
         let relay = visit.own.link.mailbox();
         if visit.is_left {
+            // Where it had no room, it lies there as it did before.
+            visit.is_left = body.verdict == Verdict::Ok;
             return false;
         }
         match body.verdict {

@@ -235,3 +235,15 @@ fn where_the_lan_shows_nobody_the_search_is_over_after_two_rounds() {
     search.tick(end);
     assert!(search.is_over(end) && servers_asked(&mut search).is_empty() && search.endings().is_empty());
 }
+
+#[test]
+fn a_capsule_of_a_clock_that_was_ahead_hides_none_that_is_true() {
+    let mut search = search();
+    search.tick(NOW);
+    let ahead = NOW.after(2 * DAY).0;
+    for version in [NOW.0 - 5, ahead, NOW.0, ahead + 1] {
+        Piece::cut(version, &[7; 9_000]).unwrap().into_iter().for_each(|piece| search.keep(piece));
+    }
+    let made: Vec<u64> = search.found().iter().map(|capsule| capsule.made.0).collect();
+    assert_eq!(made, [NOW.0, NOW.0 - 5, ahead + 1, ahead]);
+}

@@ -220,3 +220,61 @@ fn a_stock_is_its_owners_and_bounded() {
     host.turn(1, &full);
     assert_eq!(host.rows.range(RelayTable::Package, &[], 100).unwrap().len(), PACKAGES_MAX + 1);
 }
+
+/// What the owner hears who opens a session on a link.
+fn session(host: &mut Host, owner: &Owner, link: Link) -> Verdict {
+    let (mailbox, nonce, now) = (host.link().mailbox(), host.nonce(), host.now);
+    let said = host.turn(link, &Frame::Session(Session::sign(&owner.key, &mailbox, nonce, now)));
+    let accepted = said.iter().find_map(|(_, frame)| if let Some(Frame::Accepted(accepted)) = frame { Some(accepted) } else { None });
+    symbolon_presence::codec::decode::<AcceptedBody>(&accepted.expect("an answer").body, 4_096).unwrap().verdict
+}
+
+#[test]
+fn a_stock_for_which_there_is_no_room_leaves_the_one_before_and_its_owner_hears_so_once() {
+    let (mut host, owner) = open();
+    let (mailbox, friendship) = (host.link().mailbox(), owner.friendship.clone());
+    assert_eq!(session(&mut host, &owner, 1), Verdict::Ok);
+    stock(&mut host, &owner, 1, &[1, 2], Some(9));
+    assert_eq!(session(&mut host, &owner, 1), Verdict::Ok);
+    host.relay.limit_bytes(0);
+    host.relay.limit(RelayLimits { newcomers: Some(1_000), ..RelayLimits::default() });
+    let large =
+        |owner: &Owner, version| Frame::Stock(Stock::sign(&owner.key, &mailbox, version, vec![vec![7; PACKAGE_MAX]; PACKAGES_MAX], None));
+    // Others take so much that nobody may have as much again.
+    let is_full = |host: &mut Host, number: u32| {
+        let other = Owner::number(number);
+        host.now = host.now.after(MINUTE);
+        assert_eq!(host.update(&other, 1, None), Verdict::Ok);
+        host.turn(1, &large(&other, 1));
+        session(host, &other, 1) == Verdict::Full
+    };
+    assert!((0..100).any(|number| is_full(&mut host, number)));
+    host.now = host.now.after(MINUTE);
+    host.turn(1, &large(&owner, 2));
+    assert_eq!(session(&mut host, &owner, 1), Verdict::Full);
+    assert_eq!(session(&mut host, &owner, 1), Verdict::Ok, "of that stock alone");
+    assert!(fetch_as(&mut host, &owner, &friendship, None) == Handed::Package(vec![1; 100]), "what was there stays");
+    // One of the size of those before has their room, also where nothing more is free; and the large one once there is some.
+    stock(&mut host, &owner, 2, &[3], Some(8));
+    assert!(fetch_as(&mut host, &owner, &friendship, None) == Handed::Package(vec![3; 100]));
+    host.relay.limit_bytes(1 << 40);
+    host.turn(1, &large(&owner, 3));
+    assert_eq!(session(&mut host, &owner, 1), Verdict::Ok);
+    assert!(fetch_as(&mut host, &owner, &friendship, None) == Handed::Package(vec![7; PACKAGE_MAX]));
+}
+
+#[test]
+fn a_stock_of_a_clock_that_was_far_ahead_gives_way_to_the_next_one() {
+    let (mut host, owner) = open();
+    let friendship = owner.friendship.clone();
+    let now = host.now;
+    stock(&mut host, &owner, now.after(2 * DAY).0, &[1], None);
+    stock(&mut host, &owner, now.0, &[2], None);
+    assert!(fetch_as(&mut host, &owner, &friendship, None) == Handed::Package(vec![2; 100]), "the clock is right again");
+    stock(&mut host, &owner, now.0 - 1, &[3], None);
+    assert!(fetch_as(&mut host, &owner, &friendship, None) == Handed::Empty, "an older one is none");
+    // One that is ahead by less than a day stands.
+    stock(&mut host, &owner, now.after(HOUR).0, &[4], None);
+    stock(&mut host, &owner, now.0 + 1, &[5], None);
+    assert!(fetch_as(&mut host, &owner, &friendship, None) == Handed::Package(vec![4; 100]));
+}

@@ -86,6 +86,23 @@ fn a_mailbox_is_made_stocked_and_asked_once_more_and_then_all_is_left() {
 }
 
 #[test]
+fn where_a_relay_had_no_room_for_the_capsule_it_is_not_said_to_lie_there_and_is_tried_again() {
+    in_turn(|state, turn| {
+        let relay = ready(state, turn);
+        let owner = CapsuleKeys::new(state.own.backup_key.as_ref().unwrap()).owner(&relay, 0).public();
+        let mut capsules = Capsules::default();
+        let dial = dialled(&mut capsules, state, turn);
+        capsules.link_up(turn, LINK, dial);
+        capsules.frame(turn, LINK, &answer(&relay, 3, owner, 1, Verdict::Ok));
+        assert!(sent(turn).iter().any(|frame| matches!(frame, Frame::Stock(_))));
+        capsules.frame(turn, LINK, &answer(&relay, 3, owner, 1, Verdict::Full));
+        assert!(!capsules.has_link(LINK));
+        assert_eq!(capsules.view(state, turn.now).unwrap().relays, (0, 1));
+        assert_eq!(capsules.next_due(), Some(turn.now.after(CAPSULE_FAILED)));
+    });
+}
+
+#[test]
 fn what_another_relay_says_or_of_another_mailbox_moves_nothing_and_is_not_listened_to_for_ever() {
     in_turn(|state, turn| {
         let relay = ready(state, turn);
