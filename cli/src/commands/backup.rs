@@ -57,9 +57,7 @@ pub fn restore(data: &Path, file: &Path, passphrase_file: Option<&Path>, output:
 /// Makes a fresh folder a new device by the words alone.
 pub fn recover(data: &Path, relays: &[String], passphrase_file: Option<&Path>, output: Output) -> Result<(), Failure> {
     let words = read_words(output)?;
-    if !relays.is_empty() {
-        output.aside("Asking the relays …");
-    }
+    output.aside(if relays.is_empty() { "Looking for relays on this network …" } else { "Asking the relays …" });
     let Returned { restored, made } = recover_folder(data, &words, relays, passphrase_file).map_err(failure)?;
     output.show(&json!({ "id": restored.id, "device": restored.device, "as_of": made }), restored_text)
 }

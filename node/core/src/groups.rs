@@ -42,6 +42,7 @@ mod wishes;
 
 pub(crate) use admit::{move_hubs, open, vouch};
 pub(crate) use frames::{Heard, is_early, receive};
+pub(crate) use places::forget_elsewhere;
 pub(crate) use plans::Groups;
 pub(crate) use questions::{decline, join, parted, room_of};
 pub(crate) use seats::{changed, heard as ways_heard};

@@ -50,6 +50,10 @@ pub const PERSONS_MAX: usize = 2 * FRIENDS_MAX;
 pub const DEVICE_ASKS_MAX: usize = 32;
 /// How long such a question waits before it is put again.
 pub const DEVICE_ASK_PAUSE: u64 = HOUR;
+/// Persons whose read marks wait for a device of ours; of one more it is not said that they were read.
+pub const MARKS_OWED_MAX: usize = 256;
+/// Such marks said to a device in one turn.
+pub const MARKS_OWED_SAID: usize = 16;
 /// How long a restored device waits before it asks other devices of its person, which a backup names: its user has so long to say
 /// which of them were stolen.
 pub const RESTORED_PAUSE: u64 = HOUR;

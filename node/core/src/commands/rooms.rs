@@ -68,6 +68,11 @@ pub(super) fn leave(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Resul
     let room = resolve_whole(state, room)?;
     if state.groups.rooms.get(&room).is_some_and(|group| group.question.is_some()) {
         groups::decline(state, turn, &room)?;
+    } else if state.groups.rooms.get(&room).is_some_and(|group| group.elsewhere.is_some()) {
+        // Only another device of ours has named it: there is nothing to leave, and it can be a room that does not exist.
+        let shown = reply(state, &room)?;
+        groups::forget_elsewhere(state, turn, &room)?;
+        return Ok(shown);
     } else {
         groups::leave(state, turn, &room)?;
     }

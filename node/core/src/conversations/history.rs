@@ -163,6 +163,26 @@ fn read_as_far(
     Ok(furthest.filter(|(arrival, _)| *arrival >= first).map(|(_, id)| id))
 }
 
+/// The last text of a friend before the first one that is unread: none where that cannot be seen in a bounded look.
+pub(crate) fn read_up_to(state: &State, turn: &Turn<'_>, friend: &PeerId) -> Result<Option<MessageId>, TurnFailed> {
+    let Some(conversation) = state.friends.get(friend).map(|friend| friend.conversation) else { return Ok(None) };
+    let page = turn.shelf.range_back(Table::Message, &message_key(&conversation, u64::MAX), RANGE_LIMIT)?;
+    let is_whole = page.len() < RANGE_LIMIT;
+    let theirs = page.into_iter().take_while(|(key, _)| split_key(key).is_some_and(|(of, _)| of == conversation));
+    let mut rows: Vec<Message> = Vec::new();
+    for (_, bytes) in theirs {
+        let message: Message = decode_row(&bytes)?;
+        if message.from != state.own.peer && message.line.is_none() {
+            rows.push(message);
+        }
+    }
+    let is_unread = |message: &&Message| message.state == MessageState::Delivered;
+    if !is_whole && rows.iter().filter(is_unread).count() < unread_in(state, &conversation) {
+        return Ok(None);
+    }
+    Ok(rows.iter().rev().take_while(|message| !is_unread(message)).last().map(|message| message.id))
+}
+
 /// How many texts of a conversation are unread.
 fn unread_in(state: &State, conversation: &RoomId) -> usize {
     let of_room = state.groups.notes.get(conversation).map(|note| note.unread);

@@ -8,8 +8,9 @@ use super::shared::SharedRooms;
 use super::speak::{is_ready, page_from, say};
 use super::{listed, persons as stands, removal};
 use crate::command::MessageState;
+use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::limits::{PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
+use crate::limits::{MARKS_OWED_MAX, MARKS_OWED_SAID, PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people::{self, persons};
 use crate::rows::{Friend, Message, Sibling, message_key};
 use crate::seam::Event;
@@ -97,7 +98,7 @@ impl Devices {
                 return Ok(());
             }
             let since = turn.stamp;
-            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None, rooms: None });
+            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None, rooms: None, marks: None });
             state.change_friend(turn, &peer, |friend| friend.trust = crate::command::Trust::Verified);
             turn.notify(Event::Warning(crate::seam::Warning::OwnDeviceCame));
         }
@@ -208,6 +209,7 @@ impl Devices {
             asks::knock(state, turn, peer, befriend)?;
         }
         let has_news = !(self.changed.is_empty() && self.reads.is_empty() && self.states.is_empty()) || self.label != state.own.label;
+        self.owe_reads(state, turn, &ready);
         if has_news && !ready.is_empty() {
             // Who cannot hear it now hears everything later.
             let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
@@ -220,6 +222,9 @@ impl Devices {
         self.say_persons(state, turn, &ready)?;
         self.say_events(state, turn, &ready)?;
         for friend in &ready {
+            for said in self.owed_marks(state, turn, &friend.peer)? {
+                say(state, turn, friend, &said, EnvelopeOwner::Own)?;
+            }
             self.say_texts(state, turn, friend)?;
         }
         self.rooms.follow(state, turn, &present)?;
@@ -230,6 +235,47 @@ impl Devices {
             }
         }
         Ok(true)
+    }
+
+    /// What was read is kept for those who cannot hear it now.
+    fn owe_reads(&mut self, state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) {
+        if self.reads.is_empty() {
+            return;
+        }
+        let cannot_hear = |row: &&Sibling| row.gone.is_none() && !ready.iter().any(|friend| friend.peer == row.peer);
+        let others: Vec<PeerId> = state.siblings.values().filter(cannot_hear).map(|row| row.peer).collect();
+        let persons: Vec<PeerId> = self.reads.keys().copied().collect();
+        for peer in others {
+            state.change_sibling(turn, &peer, |row| {
+                let owed = row.marks.get_or_insert_default();
+                for person in &persons {
+                    if owed.len() < MARKS_OWED_MAX && !owed.contains(person) {
+                        owed.push(*person);
+                    }
+                }
+            });
+        }
+        if ready.is_empty() {
+            self.reads.clear();
+        }
+    }
+
+    /// The marks that a device is to hear now, of those that could not be said to it.
+    fn owed_marks(&mut self, state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<Vec<OwnSaid>, TurnFailed> {
+        let Some(owed) = state.siblings.get(peer).and_then(|row| row.marks.clone()) else { return Ok(Vec::new()) };
+        let (now, rest) = owed.split_at(owed.len().min(MARKS_OWED_SAID));
+        let mut said = Vec::with_capacity(now.len());
+        for person in now {
+            let message = match persons::head_of(state, person) {
+                Some(friend) => conversations::history::read_up_to(state, turn, &friend)?,
+                None => None,
+            };
+            said.extend(message.map(|message| OwnSaid::Read(*person, message)));
+        }
+        self.is_behind |= !rest.is_empty();
+        let rest = Some(rest.to_vec()).filter(|rest| !rest.is_empty());
+        state.change_sibling(turn, peer, |row| row.marks = rest);
+        Ok(said)
     }
 
     fn say_persons(&mut self, state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) -> Result<(), TurnFailed> {
@@ -367,4 +413,74 @@ fn say_in_parts(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, persons
         say(state, turn, friend, &OwnSaid::Persons(part.to_vec()), EnvelopeOwner::Own)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::fixture::{NOW, Person, in_turn, peer};
+    use crate::world::{Rows, Shelf, ShelfError};
+    use symbolon_presence::codec::encode_row;
+
+    /// The texts of one conversation.
+    struct Texts(Rows);
+
+    impl Shelf for Texts {
+        fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
+            Ok(None)
+        }
+
+        fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
+            Ok(Vec::new())
+        }
+
+        fn range_back(&self, _: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError> {
+            let before: Vec<_> = self.0.iter().rev().filter(|(key, _)| key.as_slice() < before).cloned().collect();
+            Ok(before.into_iter().take(limit).collect())
+        }
+
+        fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
+            Ok(Vec::new())
+        }
+    }
+
+    #[test]
+    fn what_is_read_while_a_device_of_ours_cannot_hear_it_is_owed_to_it_over_a_start_and_bounded() {
+        in_turn(|state, turn| {
+            let ben = Person::new(state, turn, 2).device.peer;
+            let (laptop, since) = (peer(1), turn.stamp);
+            state.save_sibling(
+                turn,
+                Sibling { peer: laptop, label: None, since, taken: 0, gone: None, said: None, rooms: None, marks: None },
+            );
+            let conversation = state.friends[&ben].conversation;
+            let text = |n: u8, from, state| {
+                let row = Message { id: MessageId([n; 16]), from, at: NOW, state, text: "hi".into(), fault: None, line: None, via: None };
+                (message_key(&conversation, n.into()), encode_row(&row))
+            };
+            let (own, read, unread) = (state.own.peer, MessageState::Read, MessageState::Delivered);
+            let rows = Texts(vec![text(1, ben, read), text(2, ben, read), text(3, own, unread), text(4, ben, unread), text(5, ben, read)]);
+            let mut devices = Devices::default();
+            devices.read(state, &ben, MessageId([2; 16]));
+            devices.follow(state, turn).unwrap();
+            assert_eq!(state.siblings[&laptop].marks, Some(vec![ben]), "it is kept: nobody can hear it now");
+            // After a start it is still owed: the last text before the first unread one.
+            let mut turn =
+                Turn { shelf: &rows, now: turn.now, sure: turn.sure, stamp: turn.stamp, rng: turn.rng, cipher: turn.cipher, out: turn.out };
+            let mut devices = Devices::default();
+            assert!(devices.owed_marks(state, &mut turn, &laptop).unwrap() == [OwnSaid::Read(ben, MessageId([2; 16]))]);
+            assert_eq!(state.siblings[&laptop].marks, None);
+            assert!(devices.owed_marks(state, &mut turn, &laptop).unwrap().is_empty(), "once");
+            // Of so many persons and no more, some in each turn.
+            for n in 0..=MARKS_OWED_MAX as u64 {
+                devices.reads.insert(peer(1_000 + n), MessageId([9; 16]));
+            }
+            devices.owe_reads(state, &mut turn, &[]);
+            let owed = |state: &State| state.siblings[&laptop].marks.as_ref().unwrap().len();
+            assert_eq!(owed(state), MARKS_OWED_MAX);
+            devices.owed_marks(state, &mut turn, &laptop).unwrap();
+            assert_eq!((owed(state), devices.next_due()), (MARKS_OWED_MAX - MARKS_OWED_SAID, Some(Timestamp(0))), "the rest at once");
+        });
+    }
 }

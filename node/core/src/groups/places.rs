@@ -52,6 +52,13 @@ pub(super) fn make(state: &mut State, turn: &mut Turn<'_>, friend: Option<&PeerI
     }
 }
 
+/// Takes a room that this device never was in out of sight, with what was said in it: another device of ours has named it. It comes back when
+/// one names it again. False when there is too much of it for once; the rest stays to be asked for again.
+pub(crate) fn forget_elsewhere(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<bool, TurnFailed> {
+    let is_it = state.groups.rooms.get(room).is_some_and(|group| group.elsewhere.is_some() && has_ended(state, group));
+    if is_it { erase(state, turn, room) } else { Ok(false) }
+}
+
 /// Erases a room that has ended, and what was said in it. False when that is not done at once.
 fn erase(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Result<bool, TurnFailed> {
     let mut is_empty = false;

@@ -31,6 +31,9 @@ pub(crate) struct Sibling {
     /// How far it has the texts of shared rooms; none as long as it has none of them by us.
     #[n(6)]
     pub rooms: Option<RoomsTaken>,
+    /// Persons whose texts were read here while it could not be said there; at most [`MARKS_OWED_MAX`](crate::limits::MARKS_OWED_MAX).
+    #[n(7)]
+    pub marks: Option<Vec<PeerId>>,
 }
 
 /// How far a device of ours has the texts of shared rooms.

@@ -20,7 +20,7 @@ fn text(n: u8, from: PeerId, reached: MessageState) -> RoomTextSaid {
 /// Another device of ours.
 fn sibling(state: &mut State, turn: &mut Turn<'_>, number: u64, rooms: Option<RoomsTaken>) -> PeerId {
     let peer = peer(number);
-    state.save_sibling(turn, Sibling { peer, label: None, since: NOW, taken: 0, gone: None, said: None, rooms });
+    state.save_sibling(turn, Sibling { peer, label: None, since: NOW, taken: 0, gone: None, said: None, rooms, marks: None });
     peer
 }
 
@@ -179,5 +179,26 @@ fn a_room_about_which_its_user_is_asked_is_said_once_they_want_to_be_in_it_and_w
         assert_eq!(news.iter().map(|said| (said.room, said.is)).collect::<Vec<_>>(), [(room, RoomIs::In)]);
         rooms.changed(room);
         assert!(rooms.look(state, turn, &[]).unwrap().is_empty(), "once");
+    });
+}
+
+#[test]
+fn a_room_that_only_another_device_has_named_is_forgotten_by_its_user_and_frees_its_place() {
+    in_turn(|state, turn| {
+        let from = sibling(state, turn, 1, None);
+        for n in 0..=ROOMS_ELSEWHERE_MAX as u64 {
+            heard(state, turn, &from, &RoomSaid { room: RoomId(peer(n).0), ..said(1, 1, RoomIs::In) });
+        }
+        let own = groups::create(state, turn, "Mine").unwrap();
+        let first = RoomId(peer(0).0);
+        heard_text(state, turn, from, RoomTextSaid { room: first, ..text(1, WRITER, MessageState::Delivered) }).unwrap();
+        assert!(!groups::forget_elsewhere(state, turn, &own).unwrap(), "a room of ours is left, and not forgotten");
+        assert!(groups::forget_elsewhere(state, turn, &first).unwrap());
+        assert!(!state.groups.rooms.contains_key(&first) && !state.groups.notes.contains_key(&first));
+        assert!(turn.get(Table::MessageIndex, &[1; 16]).unwrap().is_none(), "with what was said in it");
+        // A place is free, and who names it again is heard.
+        heard(state, turn, &from, &RoomSaid { room: first, ..said(1, 1, RoomIs::In) });
+        assert!(state.groups.rooms.contains_key(&first));
+        assert!(state.groups.rooms.contains_key(&own));
     });
 }
