@@ -57,7 +57,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             422,
             "Not an invite",
             "This is neither an invite link nor a Peer ID.",
-            "An invite begins with `symbolon:`; a Peer ID has 52 letters and digits.",
+            "An invite begins with `symbolon:`. A Peer ID has 52 letters and digits.",
         ),
         CommandError::AlreadyFriends => {
             ("already_friends", 409, "Friends already", "You are friends with this person already.", "Just write a message.")
@@ -80,8 +80,8 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "bad_name",
             422,
             "Not a usable name",
-            "The name is empty, longer than 64 bytes, or has characters that cannot be shown.",
-            "Choose a short name of ordinary letters.",
+            "The name is empty, too long, or has characters that cannot be shown.",
+            "A name has room for 64 bytes: 64 letters of English, some 32 of Russian or Greek, 21 of Chinese. Choose a shorter one.",
         ),
         CommandError::NameTaken => {
             ("name_taken", 409, "Name taken", "Another friend has this name here.", "Choose a name that is not in use yet.")
@@ -90,7 +90,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "bad_text",
             422,
             "Not a usable text",
-            "The text is empty or longer than 16 KiB.",
+            "The text is empty or too long: a text has room for 16 KiB, which is 16,000 letters of English, or some 8,000 of Russian.",
             "Write something, or split it into several messages.",
         ),
         CommandError::BadSearch => (
@@ -104,7 +104,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "bad_note",
             422,
             "Not a usable note",
-            "The note is longer than 512 bytes or has characters that cannot be shown.",
+            "The note is too long (it has room for 512 bytes, some 250 to 500 letters) or has characters that cannot be shown.",
             "Make it one short line.",
         ),
         CommandError::WordsDiffer => (
@@ -185,7 +185,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             400,
             "Not a pairing code",
             "This is not a pairing code, or a letter of it is wrong.",
-            "A code has 26 letters and digits. Run `symbolon device pair` on your first device and copy what it prints.",
+            "A code has 26 letters and digits. Copy it again from your first device: “Add a device” on its page, or `symbolon device pair`.",
         ),
         CommandError::NotFresh => (
             "not_fresh",

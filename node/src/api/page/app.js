@@ -1,15 +1,15 @@
 // The page: what is shown where, and the list of friends at its side.
 
-import { avatar, button, clean, h, hush, icon, nameOf, say, when } from "/dom.js";
+import { avatar, button, clean, h, hush, icon, isLost, nameOf, say, when } from "/dom.js";
 import { enter } from "/session.js";
-import { keyOf, latest, listen, loadAll, state, unread, waiting, watch } from "/node.js";
+import { keyOf, latest, listen, loadAll, loadFriends, state, tell, unread, waiting, watch } from "/node.js";
 import { chatView, roomView } from "/chat.js";
 import { addView, firstSteps, requestsView } from "/people.js";
 import { joinForm } from "/devices.js";
 import { friendView } from "/friend.js";
 import { newRoomView, roomPeopleView } from "/room.js";
 import { searchView } from "/search.js";
-import { settingsView } from "/settings.js";
+import { nameCard, settingsView } from "/settings.js";
 
 const side = document.getElementById("side");
 const main = document.getElementById("main");
@@ -20,10 +20,10 @@ let leave = () => {}; // what the view on show wants done when it goes
 
 function route() {
   bare = isBare();
-  const [, view = "", id = ""] = location.hash.split("/");
+  const [, view = "", id = "", at = ""] = location.hash.split("/");
   leave();
   hush();
-  const { element, gone, focus } = makeView(view, id);
+  const { element, gone, focus } = makeView(view, id, at);
   leave = gone ?? (() => {});
   main.replaceChildren(element);
   app.classList.toggle("showing", view !== "" || isBare());
@@ -31,16 +31,16 @@ function route() {
   drawSide();
 }
 
-function makeView(view, id) {
+function makeView(view, id, at) {
   switch (view) {
-    case "chat": return chatView(id);
+    case "chat": return chatView(id, at);
     case "friend": return friendView(id);
-    case "room": return roomView(id);
+    case "room": return roomView(id, at);
     case "people": return roomPeopleView(id);
     case "new-room": return newRoomView();
     case "add": return addView();
     case "requests": return requestsView();
-    case "search": return searchView();
+    case "search": return searchView(id);
     case "me": return settingsView();
     default: return welcome();
   }
@@ -58,6 +58,7 @@ function welcome() {
       h("h1", {}, "Welcome to Symbolon"),
       h("p", {}, "Your messages go straight to your friends’ devices, sealed so that nobody else can read them. There is no account and no company in between."),
       h("p", {}, "Start with one friend: one of you makes an invite, the other one pastes it.")),
+    nameCard(state.me, "Your name", "Your friends see this name first. You can change it at any time."),
     steps.element,
     h("article", { class: "card" }, h("details", {}, h("summary", {}, "I use Symbolon on another device already"), joinForm(route))),
     h("p", { class: "only-slim" }, h("a", { href: "#/me" }, "My identity and settings"))) };
@@ -83,7 +84,7 @@ function drawSide() {
         avatar(state.me?.id, state.me?.name), h("span", { class: "grow" }, nameOf(state.me?.name), h("small", {}, "My identity and settings")), icon("gear"))),
     h("div", { class: "actions" },
       h("a", { href: "#/add", class: "primary", ...mark("#/add", current) }, icon("plus"), "Add a friend"),
-      h("a", { href: "#/requests", class: "plain", ...mark("#/requests", current) }, icon("inbox"), "Requests",
+      h("a", { href: "#/requests", class: "plain", ...mark("#/requests", current) }, count ? null : icon("inbox"), "Requests",
         count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null),
       h("a", { href: "#/search", class: "plain slim", "aria-label": "Search", title: "Search", ...mark("#/search", current) }, icon("search"))),
     friends.length + away.length + blocked.length
@@ -100,7 +101,7 @@ function titleWith(news) {
 }
 
 function mark(href, current) {
-  return href === current ? { "aria-current": "page" } : {};
+  return href === current || current.startsWith(`${href}/`) ? { "aria-current": "page" } : {};
 }
 
 // Those last heard of, or written to, come first; the others by name.
@@ -115,10 +116,10 @@ function friendRow(one, last, current) {
   const news = one.blocked ? 0 : unread(one);
   const presence = one.blocked ? "blocked" : one.online ? "online" : "offline";
   const label = one.online === null && !one.blocked ? "not seen yet" : presence;
-  const line = one.blocked ? "Blocked" : last ? `${last.mine ? "You: " : ""}${clean(last.text).slice(0, 120)}` : one.online ? "Online" : "No messages yet";
+  const line = one.blocked ? "Blocked" : last ? `${last.mine ? "You: " : ""}${clean(last.text).slice(0, 120)}` : "No messages yet";
   return h("li", {},
     h("a", { href, class: `row${news ? " news" : ""}${one.blocked ? " dim" : ""}`, ...mark(href, current) },
-      h("span", { class: "portrait" }, avatar(one.id, one.name), h("span", { class: `dot ${presence}`, title: label, role: "img", "aria-label": label })),
+      h("span", { class: "portrait" }, avatar(one.id, one.name), h("span", { class: `dot live ${presence}`, title: label, role: "img", "aria-label": label })),
       h("span", { class: "grow" },
         h("span", { class: "top" }, nameOf(one.name), one.beware ? h("span", { class: "beware", title: clean(one.beware), role: "img", "aria-label": clean(one.beware) }, "!") : null, h("time", {}, last ? when(last.at) : "")),
         h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
@@ -157,10 +158,27 @@ function showBanner(text) {
   banner.textContent = text;
 }
 
+// Without the node nobody knows who is online or what is in order: what says so is hidden meanwhile.
+function found() {
+  showBanner("");
+  if (!isLost()) return;
+  // Only then is it known again who is online.
+  loadFriends().catch(() => {}).finally(() => {
+    document.body.classList.remove("lost");
+    tell("found");
+  });
+}
+
+function lost(problem) {
+  document.body.classList.add("lost");
+  showBanner(`${problem.message} ${problem.hint ?? ""}`);
+  hush(".toast.trouble");
+}
+
 function start() {
   listen({
-    open: () => showBanner(""),
-    lost: (problem) => showBanner(`${problem.message} ${problem.hint ?? ""}`),
+    open: found,
+    lost,
     locked: () => {
       showBanner("");
       locked();

@@ -1,18 +1,57 @@
 // One conversation, with a friend or in a room.
 
-import { clean, during, h, icon, nameOf, trouble, viewHead } from "/dom.js";
+import { clean, h, icon, nameOf, tooLong, trouble, viewHead } from "/dom.js";
 import { makeHistory } from "/history.js";
 import { belongsTo, friend, keep, post, room, watch } from "/node.js";
 
 const TEXT_MAX = 16 * 1024; // bytes
+const WAITING_MAX = 200; // texts of one conversation that wait for the one before
+const SLOW = 500; // milliseconds, after which it is said that a text is on its way to the node
 
-// What was typed and not sent, of each conversation, while this tab is open.
-const drafts = new Map();
+// What was sent and not answered, of each conversation, in order: the node gets one after another.
+const outgoing = new Map();
+let composer = null; // the one on show
+
+// What was typed and not sent, of each conversation, while this tab is open. A reload keeps it.
+const draftKey = (id) => `symbolon-draft-${id}`;
+const draft = (id) => sessionStorage.getItem(draftKey(id)) ?? "";
+
+// A text that the node has not answered counts as not sent: after a reload it may stand there twice, and is never lost.
+function keepDraft(id, typed) {
+  const all = [...(outgoing.get(id) ?? []).map((one) => one.text), typed].filter((text) => text.trim() !== "").join("\n");
+  try {
+    if (all === "") sessionStorage.removeItem(draftKey(id));
+    else sessionStorage.setItem(draftKey(id), all);
+  } catch {
+    // There is no room for it: then it lasts as long as the view does.
+  }
+}
+
+// Sends what waits in one conversation. What the node refuses, and what waits behind it, goes back in front of what was typed since.
+async function sendAll(id) {
+  const waiting = outgoing.get(id);
+  const typed = () => composer?.id === id ? composer.field.value : waiting.left ?? "";
+  while (waiting.length > 0) {
+    try {
+      keep(await post("/api/v1/messages", { to: id, ...waiting[0] }));
+      waiting.shift();
+      keepDraft(id, typed());
+      if (composer?.id === id) composer.sent();
+    } catch (problem) {
+      trouble(problem);
+      const back = [...waiting.map((one) => one.text), typed()].filter((text) => text.trim() !== "").join("\n");
+      waiting.length = 0;
+      keepDraft(id, back);
+      if (composer?.id === id) composer.put(back);
+    }
+  }
+  outgoing.delete(id);
+}
 
 // How long a message is tried, in seconds; without a number until it is delivered.
 const LIFETIMES = [["", "never"], ["3600", "1 hour"], ["86400", "1 day"], ["604800", "7 days"]];
 
-export function chatView(id) {
+export function chatView(id, at) {
   const one = friend(id);
   if (!one) {
     return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such friend"), h("a", { href: "#/" }, "Choose a friend from the list")) };
@@ -20,14 +59,16 @@ export function chatView(id) {
   const compare = h("a", { class: "compare", href: `#/friend/${id}` }, "Compare words");
   return conversation(one, {
     id,
+    at,
     about: h("a", { class: "plain", href: `#/friend/${id}`, "aria-label": "About this friend" }, icon("person"), h("span", {}, "About")),
     closed: (now) => now.blocked ? "You have blocked this friend." : null,
     news: "friends",
     now: () => friend(id) ?? one,
     standing: (now) => {
-      const words = now.mutual === false ? "Waiting for their confirmation. Your messages go out then." : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Offline. Messages are delivered later." : "Not seen yet";
-      if (now.trust === "verified") return [`${words} · verified`];
-      return now.blocked ? [words] : [words, " · ", compare];
+      const words = now.mutual === false ? "Waiting for their confirmation. Your messages go out then." : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Not online. Messages wait." : "Not seen yet";
+      const known = (more) => h("span", { class: "live" }, words, more);
+      if (now.trust === "verified") return [known(" · "), "verified"];
+      return now.blocked ? [known("")] : [known(" · "), compare];
     },
     hint: one.trust === "verified" ? null : h("p", {}, "To be sure that this is really your friend, compare your words once: ", h("a", { href: `#/friend/${id}` }, "how?")),
   });
@@ -41,13 +82,14 @@ const CLOSED = {
   removed: "You were removed from this room. What was written stays.",
 };
 
-export function roomView(id) {
+export function roomView(id, at) {
   const one = room(id);
   if (!one) {
     return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such room"), h("a", { href: "#/" }, "Choose a room from the list")) };
   }
   return conversation(one, {
     id,
+    at,
     about: h("a", { class: "plain", href: `#/people/${id}`, "aria-label": "About this room" }, icon("person"), h("span", {}, "About")),
     closed: (now) => CLOSED[now.standing] ?? null,
     news: "rooms",
@@ -61,14 +103,14 @@ export function roomView(id) {
   });
 }
 
-function conversation(one, { id, about, closed, news, now, standing, hint }) {
+function conversation(one, { id, at, about, closed, news, now, standing, hint }) {
   const presence = h("small", {});
   const name = h("h1", {}, nameOf(one.name));
   const head = viewHead(h("div", { class: "grow" }, name, presence), about);
-  const history = makeHistory(id, one, hint);
-  const composer = makeComposer(id, Boolean(one.room), () => history.written());
+  const history = makeHistory(id, one, hint, now);
+  const writing = makeComposer(id, Boolean(one.room), () => history.written());
   const shut = h("p", { class: "hint" });
-  const element = h("section", { class: "chat" }, head, history.element, shut, composer.element);
+  const element = h("section", { class: "chat" }, head, history.element, shut, writing.element);
 
   function drawPresence() {
     name.replaceChildren(nameOf(now().name));
@@ -76,24 +118,28 @@ function conversation(one, { id, about, closed, news, now, standing, hint }) {
     const why = closed(now());
     shut.textContent = why ?? "";
     shut.hidden = why === null;
-    composer.element.hidden = why !== null;
+    writing.element.hidden = why !== null;
   }
 
   const unwatch = watch((what, message) => {
-    if (what === news) drawPresence();
+    if (what === news) {
+      drawPresence();
+      // What stands in the window and was not marked, as after trouble, is marked now.
+      if (now().unread > 0) history.looked();
+    }
     if (what === "message" && belongsTo(message, now())) history.came(message);
     if (what === "messages") history.refresh().catch(() => {});
   });
   document.addEventListener("visibilitychange", history.looked);
 
   drawPresence();
-  history.opened();
+  history.opened(at);
   return {
     element,
-    focus: matchMedia("(hover: hover)").matches ? composer.field : undefined,
+    focus: matchMedia("(hover: hover)").matches ? writing.field : undefined,
     gone: () => {
       unwatch();
-      composer.leave();
+      writing.leave();
       history.leave();
       document.removeEventListener("visibilitychange", history.looked);
     },
@@ -105,7 +151,10 @@ function makeComposer(id, inRoom, sent) {
     rows: "1",
     placeholder: "Message",
     "aria-label": "Write a message",
-    oninput: () => grow(),
+    oninput: () => {
+      grow();
+      keepDraft(id, field.value);
+    },
     onkeydown: (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
         event.preventDefault();
@@ -113,39 +162,62 @@ function makeComposer(id, inRoom, sent) {
       }
     },
   });
+  let late = false;
   const counter = h("small", { class: "counter", role: "status" });
   const lifetime = h("select", { id: "lifetime" }, LIFETIMES.map(([seconds, label]) => h("option", { value: seconds }, label)));
   const submit = h("button", { type: "submit", class: "primary round", "aria-label": "Send" }, icon("send"));
   const until = inRoom ? null : h("p", { class: "until" }, h("label", { for: "lifetime" }, "Stop trying after: "), lifetime);
   const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, h("div", { class: "line" }, field, submit), counter, until);
-  field.value = drafts.get(id) ?? "";
+  field.value = (outgoing.get(id) ? outgoing.get(id).left : draft(id)) ?? "";
   requestAnimationFrame(grow);
 
   function grow() {
     field.style.height = "auto";
     field.style.height = `${Math.min(field.scrollHeight + 2, 180)}px`;
-    const left = TEXT_MAX - new TextEncoder().encode(field.value).length;
-    counter.textContent = left < 0 ? `${-left} bytes too long` : left < 2000 ? `${left} bytes left` : "";
+    const over = tooLong(field.value, TEXT_MAX);
+    counter.textContent = over > 0 ? `About ${over} letters too long` : over > -2000 ? `About ${-over} letters left` : late ? "Sending …" : "";
   }
 
-  async function send() {
+  // At once the field is free for the next text.
+  function send() {
     const text = field.value.trim();
     if (text === "") return;
-    await during(submit, async () => {
-      const message = await post("/api/v1/messages", { to: id, text, lifetime_seconds: Number(lifetime.value) || null });
-      field.value = "";
-      drafts.delete(id);
+    const waiting = outgoing.get(id) ?? [];
+    if (waiting.length >= WAITING_MAX) return;
+    waiting.push({ text, lifetime_seconds: Number(lifetime.value) || null });
+    put("");
+    keepDraft(id, "");
+    setTimeout(() => {
+      late = waiting.length > 0;
       grow();
-      keep(message);
-      sent();
-    });
+    }, SLOW);
+    if (outgoing.get(id) !== waiting) {
+      outgoing.set(id, waiting);
+      sendAll(id);
+    }
     field.focus();
   }
 
-  function leave() {
-    if (field.value.trim() === "") drafts.delete(id);
-    else drafts.set(id, field.value);
+  function put(text) {
+    field.value = text;
+    grow();
   }
 
+  function leave() {
+    if (outgoing.has(id)) outgoing.get(id).left = field.value;
+    keepDraft(id, field.value);
+    composer = null;
+  }
+
+  composer = {
+    id,
+    field,
+    put,
+    sent: () => {
+      late = late && outgoing.get(id)?.length > 0;
+      grow();
+      sent();
+    },
+  };
   return { element, field, leave };
 }

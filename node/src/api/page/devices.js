@@ -1,7 +1,7 @@
 // My devices: several computers that are one person to friends.
 
-import { button, careful, clean, copyable, during, h, moment, nameOf, redraw, say, sentence, when } from "/dom.js";
-import { get, loadAll, loadMe, post, state } from "/node.js";
+import { bounded, button, careful, clean, copyButton, copyable, during, ended, h, hush, moment, nameOf, redraw, say, sentence, when } from "/dom.js";
+import { get, loadAll, loadMe, post, state, tell } from "/node.js";
 
 // While something is under way, the card looks again.
 const AGAIN = 2000;
@@ -21,13 +21,15 @@ export function devicesCard() {
     const now = JSON.stringify(answer);
     if (now !== shown) {
       // A new device has used the code that is shown.
-      if (shown && answer.devices.length > JSON.parse(shown).devices.length) pairing.replaceChildren(h("p", {}, "A new device has come. Its history follows by and by."));
+      if (shown && answer.devices.length > JSON.parse(shown).devices.length) pairing.replaceChildren(h("p", {}, "A new device of yours has joined. What was written before appears there within the next minutes."));
       shown = now;
       redraw(card, () => fill(card, answer, { list, pairing, join, words, keep, draw }));
     }
-    if (card.isConnected) setTimeout(() => draw().catch(() => {}), AGAIN);
   };
-  setTimeout(() => draw().catch(() => {}));
+  const follow = () => draw().catch(() => {}).finally(() => {
+    if (card.isConnected) setTimeout(follow, AGAIN);
+  });
+  setTimeout(follow);
   return card;
 }
 
@@ -55,9 +57,10 @@ function fill(card, answer, { list, pairing, join, words, keep, draw }) {
 
 // The words that bring their user back when every device is lost: shown until they are written down.
 function wordsBox() {
-  const place = h("div", { "aria-live": "polite" });
+  const place = h("div", { class: "result", "aria-live": "polite" });
   const show = async () => {
     const { phrase, relays } = await post("/api/v1/phrase");
+    tell("phrase");
     place.replaceChildren(
       h("p", { class: "warning" }, "Write these words on paper, in this order. Anyone who has them is you: nobody may look over your shoulder now."),
       h("ol", { class: "words" }, ...phrase.split(" ").map((word) => h("li", {}, word))),
@@ -65,15 +68,17 @@ function wordsBox() {
         ? h("p", {}, "Your friends and names lie at your relays, where only these words open them. Keep one of these links beside the words:")
         : h("p", { class: "hint" }, "You have no relay: without one the words bring back your name alone. Add a relay, or make backups with the command symbolon backup create."),
       ...relays.map((link) => copyable("Link of a relay", link)),
-      careful("They are written down", "Erase them here for good?", async () => {
+      h("p", { class: "hint" }, "Once they are on paper you can erase them here. They are then shown no more."),
+      careful("I have written them down: erase them here", "Erase them here for good?", async () => {
         await post("/api/v1/phrase/confirm");
+        tell("phrase");
         place.replaceChildren(h("p", {}, "The words are erased here. What you have written down is the only copy."));
       }),
     );
   };
   return h("details", {},
     h("summary", {}, "If all my devices are lost"),
-    h("p", {}, "24 words bring you back on a new computer, with your friends. They are shown until you say that they are written down."),
+    h("p", {}, "24 words bring you back on a new computer, with your friends. They are kept here until you have written them down and erase them. You use them on the new computer, in a terminal: “symbolon backup restore”."),
     button("Show the words", show),
     place);
 }
@@ -103,7 +108,7 @@ function keepBox(done) {
   return { element, offer };
 }
 
-const deviceName = (one) => one.name ? nameOf(one.name) : one.this ? "This device" : "A device without a name";
+const deviceName = (one) => one.name ? nameOf(one.name) : one.this ? "This device" : one.first ? "Your first device" : "A device without a name";
 
 const activity = (one) => one.removed ? `removed on ${moment(one.removed)}`
   : one.this ? "you are using it now"
@@ -114,7 +119,7 @@ function deviceRow(one, me, draw) {
   const right = one.removed ? "" : one.first ? " It can add devices, and remove every other one." : " It can remove those that came after it.";
   const may = !one.this && !one.removed && !me.removed && (me.first || me.serial < one.serial);
   return h("li", { class: "row" },
-    h("span", { class: "grow" }, deviceName(one), h("small", {}, `${activity(one)}.${right}`)),
+    h("span", { class: "grow" }, deviceName(one), h("small", { class: "live" }, `${activity(one)}.${right}`)),
     may ? careful("Remove", "Really remove?", async () => {
       await post("/api/v1/devices/remove", { device: one.device });
       say("Removed. It reads nothing new, and your friends learn of it.");
@@ -123,7 +128,7 @@ function deviceRow(one, me, draw) {
 }
 
 function renameForm(me, draw) {
-  const name = h("input", { id: "device-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto", placeholder: "Laptop" });
+  const name = bounded(h("input", { id: "device-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto", placeholder: "Laptop" }), 64);
   const submit = h("button", { type: "submit" }, "Save");
   const form = h("form", {
     class: "inline",
@@ -141,20 +146,22 @@ function renameForm(me, draw) {
 
 // What friends are to hear of the new device, if anything, and the code.
 function addForm(pairing) {
-  const tell = h("input", { id: "tell-friends", type: "text", dir: "auto", maxlength: "200", placeholder: "I have another device now" });
+  const news = h("input", { id: "tell-friends", type: "text", dir: "auto", maxlength: "200", placeholder: "I have another device now" });
   return [
-    h("p", { class: "field" }, h("label", { for: "tell-friends" }, "Write this to all friends once the code was used (leave it empty to write nothing)"), tell),
-    button("Add a device", async () => showCode(pairing, tell.value.trim()))];
+    h("h3", {}, "A further device"),
+    h("p", { class: "field" }, h("label", { for: "tell-friends" }, "Write this to all friends once the device has joined (leave it empty to write nothing)"), news),
+    button("Add a device", async () => showCode(pairing, news.value.trim()))];
 }
 
-async function showCode(place, tell) {
-  const { code, qr, expires } = await post("/api/v1/devices/pair", { tell: tell || null });
+async function showCode(place, news) {
+  const { code, qr, expires } = await post("/api/v1/devices/pair", { tell: news || null });
   place.replaceChildren(
     h("p", {}, "On the new device, start Symbolon, open its page, choose “I use Symbolon on another device already”, and type this:"),
     h("p", { class: "mono code" }, groups(code)),
-    copyable("Pairing code", groups(code)),
-    ...(qr ? [h("img", { class: "qr small", alt: "The pairing code as a QR code", src: `data:image/svg+xml,${encodeURIComponent(qr)}` })] : []),
-    h("p", { class: "hint" }, `For one device, until ${moment(expires)}. Show it to nobody: who has the code first becomes you.`));
+    copyButton("Pairing code", groups(code), () => getSelection().selectAllChildren(place.querySelector(".code"))),
+    ...(qr ? [h("img", { class: "qr small", alt: "The pairing code as a QR code", src: `data:image/svg+xml,${encodeURIComponent(qr)}` }),
+      h("p", { class: "hint" }, "The picture holds the same code. Any program that reads QR codes shows it as text, to be copied.")] : []),
+    h("p", { class: "hint" }, `For one device, until ${moment(expires)}. Show it to nobody else: the first one to use it becomes you.`));
 }
 
 // Asks to become a further device of the person who has made a code.
@@ -162,31 +169,49 @@ export function joinForm(done) {
   const code = h("input", { id: "pairing-code", type: "text", required: true, spellcheck: "false", autocapitalize: "off", autocomplete: "off", class: "mono", placeholder: "abcd-efgh-…" });
   const submit = h("button", { type: "submit" }, "Join");
   const progress = h("p", { class: "hint", "aria-live": "polite" });
+  let following = false;
   const follow = async () => {
     const { devices, joining } = await get("/api/v1/devices");
+    following = false;
     if (devices.length > 1) {
       await loadMe();
       await loadAll();
-      say("This is a device of yours now.");
       done();
+      say("This is a device of yours now. What was written before appears here within the next minutes.");
       return;
     }
     progress.className = joining?.over ? "warning" : "hint";
-    progress.textContent = joining?.over ? `It did not work: ${sentence(joining.reason ?? "the code was not taken")}.`
-      : joining?.reason ? `${sentence(joining.reason)}. It keeps trying.` : "Looking for your other device …";
-    if (!joining?.over && progress.isConnected) setTimeout(() => follow().catch(() => {}), AGAIN);
+    progress.textContent = joining?.over ? `It did not work: ${ended(sentence(joining.reason ?? "the code was not taken"))}`
+      : joining?.reason ? `${ended(sentence(joining.reason))} It keeps trying.` : "Looking for your other device …";
+    // Also while another view is open: that it has worked is to be seen there.
+    if (joining && !joining.over) again();
+    else if (!joining) progress.textContent = "";
   };
+  const again = () => {
+    if (following) return;
+    following = true;
+    setTimeout(() => follow().catch(() => {
+      following = false;
+      if (progress.isConnected) again();
+    }), AGAIN);
+  };
+  // One that was begun before is shown, too.
+  get("/api/v1/devices").then(({ devices, joining }) => {
+    if (devices.length === 1 && joining && !joining.over) again();
+  }, () => {});
   return h("form", {
     onsubmit: (event) => {
       event.preventDefault();
       during(submit, async () => {
         await post("/api/v1/devices/join", { code: code.value.trim() });
         code.value = "";
+        hush(".toast.trouble");
         await follow();
       });
     },
   },
     h("p", {}, "On the device that you use already, open “My identity and settings”, choose “Add a device”, and type the code that it shows:"),
+    h("p", { class: "hint" }, "Both devices must be on, and in the same network or with a relay each. ", h("a", { href: "#/me" }, "Add a relay"), " first if they are far apart."),
     h("p", { class: "field" }, h("label", { for: "pairing-code" }, "Pairing code"), code),
     submit, progress);
 }
@@ -195,7 +220,7 @@ export function joinForm(done) {
 export function friendDevicesCard(one, changed) {
   if (one.blocked || one.devices.length < 2) return null;
   const row = ({ device, online }) => h("li", { class: "row" },
-    h("span", { class: "grow" }, h("span", { class: "mono" }, `${clean(device).slice(0, 8)}…`), h("small", {}, online ? "online now" : "not online")),
+    h("span", { class: "grow" }, h("span", { class: "mono" }, `${clean(device).slice(0, 8)}…`), h("small", { class: "live" }, online ? "online now" : "not online")),
     careful("Shut out", "Really shut out?", async () => {
       await post("/api/v1/block", { who: one.id, device });
       say("Shut out, on all of your devices. The others stay.");

@@ -90,11 +90,16 @@ export function moment(at) {
   return new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
 }
 
+// A remark that ends with its own mark, or else with a full stop.
+export const ended = (text) => /[.?!]$/.test(text) ? text : `${text}.`;
+
 // A short notice at the edge of the window; trouble stays longer.
 export function say(text, hint = "") {
   // Hints are written for a terminal too, where backquotes mark what can be typed.
   [text, hint] = [text, hint].map((one) => one.replaceAll("`", ""));
   const toasts = document.getElementById("toasts");
+  // Trouble takes the good news before it away, and is not said twice.
+  for (const old of toasts.querySelectorAll(".toast")) if (hint && (!old.classList.contains("trouble") || old.firstChild.textContent === text)) old.remove();
   const toast = h("div", { class: hint ? "toast trouble" : "toast" }, h("strong", {}, text), hint ? h("span", {}, hint) : null);
   toast.dataset.at = String(Date.now());
   toasts.append(toast);
@@ -104,11 +109,16 @@ export function say(text, hint = "") {
 }
 
 // Takes notices away: they speak of the view that was left.
-export function hush() {
-  for (const toast of document.querySelectorAll(".toast")) if (Date.now() - toast.dataset.at > 500) toast.remove();
+export function hush(which = ".toast") {
+  for (const toast of document.querySelectorAll(which)) if (Date.now() - toast.dataset.at > 500) toast.remove();
 }
 
-export const trouble = (problem) => say(problem.message, problem.hint || "Try again.");
+// That the node does not answer stands above everything already.
+export const isLost = () => document.body.classList.contains("lost");
+
+export function trouble(problem) {
+  if (problem.kind !== "unreachable" || !isLost()) say(problem.message, problem.hint || "Try again.");
+}
 
 // A button that works: disabled while it does, and tells when it did not succeed.
 export function button(label, work, props = {}) {
@@ -119,7 +129,9 @@ export function button(label, work, props = {}) {
 export async function during(element, work) {
   element.disabled = true;
   try {
-    return await work();
+    const done = await work();
+    hush(".toast.trouble");
+    return done;
   } catch (problem) {
     trouble(problem);
     return null;
@@ -128,26 +140,26 @@ export async function during(element, work) {
   }
 }
 
-// A button for what cannot easily be undone: asks once more, in place.
+// A button for what cannot easily be undone: asks once more, in place, until something else is chosen.
 export function careful(label, question, work) {
-  let armed = null;
+  let armed = false;
   const element = h("button", {
     type: "button",
     class: "danger",
     onclick: () => {
-      if (armed === null) {
+      if (!armed) {
         element.textContent = question;
         element.classList.add("armed");
-        armed = setTimeout(disarm, 5000);
+        armed = true;
       } else {
         disarm();
         during(element, work);
       }
     },
+    onblur: () => disarm(),
   }, label);
   function disarm() {
-    clearTimeout(armed);
-    armed = null;
+    armed = false;
     element.textContent = label;
     element.classList.remove("armed");
   }
@@ -157,16 +169,39 @@ export function careful(label, question, work) {
 // A text with a button that copies it.
 export function copyable(label, text) {
   const field = h("input", { type: "text", readonly: true, value: text, "aria-label": label, class: "mono", onfocus: () => field.select() });
-  const copy = button("Copy", async () => {
+  return h("div", { class: "copyable" }, field, copyButton(label, text, () => {
+    field.select();
+    document.execCommand("copy");
+  }));
+}
+
+export function copyButton(label, text, otherwise) {
+  return button("Copy", async () => {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      field.select();
-      document.execCommand("copy");
+      otherwise();
     }
     say("Copied.");
   }, { class: "primary", "aria-label": `Copy: ${label}` });
-  return h("div", { class: "copyable" }, field, copy);
+}
+
+const bytesOf = (text) => new TextEncoder().encode(text).length;
+
+// By how many letters a text is too long for so many bytes; below zero: how many fit yet. A letter
+// has one to four bytes: what is here says how many those of this user have.
+export function tooLong(text, most) {
+  const over = bytesOf(text) - most;
+  return Math.ceil(over / Math.max(1, bytesOf(text) / [...text].length || 1));
+}
+
+// A field for a name says by itself when the name is too long.
+export function bounded(field, most) {
+  field.addEventListener("input", () => {
+    const over = tooLong(field.value.trim(), most);
+    field.setCustomValidity(over > 0 ? `Too long by ${over} ${over === 1 ? "letter" : "letters"}.` : "");
+  });
+  return field;
 }
 
 // What was typed into a form survives that the form is drawn again.

@@ -1,6 +1,6 @@
 // About one friend: name, words, block.
 
-import { avatar, button, careful, clean, copyable, during, h, icon, nameOf, redraw, say, sentence, viewHead, wordList } from "/dom.js";
+import { avatar, bounded, button, careful, clean, copyable, during, h, icon, nameOf, redraw, say, sentence, viewHead, wordList } from "/dom.js";
 import { friendDevicesCard } from "/devices.js";
 import { friend, get, loadFriends, loadMessages, loadRooms, post, state, watch } from "/node.js";
 
@@ -26,7 +26,7 @@ function parts(id) {
   if (!one) return [viewHead("Not found"), h("p", {}, "There is no such friend.")];
   return [
     viewHead(h("div", { class: "row grow" }, avatar(one.id, one.name), h("h1", {}, nameOf(one.name))),
-      one.blocked ? null : h("a", { class: "primary", href: `#/chat/${one.id}` }, "Write")),
+      h("a", { class: "primary", href: `#/chat/${one.id}` }, one.blocked ? "Read" : "Write")),
     one.beware ? h("p", { class: "warning" }, sentence(one.beware), ". Only the Peer ID and the words below tell who it is.") : null,
     nameCard(one),
     wordsCard(one),
@@ -39,7 +39,7 @@ function parts(id) {
 }
 
 function nameCard(one) {
-  const name = h("input", { id: "petname", type: "text", value: one.name, required: true, maxlength: "64", dir: "auto" });
+  const name = bounded(h("input", { id: "petname", type: "text", value: one.name, required: true, maxlength: "64", dir: "auto" }), 64);
   const submit = h("button", { type: "submit" }, "Rename");
   const form = h("form", {
     class: "inline",
@@ -58,7 +58,7 @@ function nameCard(one) {
 // What they call themselves is theirs to say: it takes the place of no name here unless the user says so.
 function ownName(one) {
   if (!one.calls_themself) return null;
-  return h("p", { class: "hint" }, `${clean(one.name)} calls themself “${clean(one.calls_themself)}”. `,
+  return h("p", { class: "hint" }, `${clean(one.name)} uses the name “${clean(one.calls_themself)}”. `,
     button("Use this name", async () => {
       await post("/api/v1/friends/rename", { friend: one.id, name: one.calls_themself });
       say("Renamed.");
@@ -80,6 +80,9 @@ function wordsCard(one) {
       : "Call your friend, or meet. Let them read out “My words” from their settings, and compare with these:"),
     wordList(one.words),
     verified ? null : same,
+    h("p", { class: "hint" }, verified
+      ? "If they differ when you compare again: do not write anything secret. End the friendship below, and make it again by another way."
+      : "If one word is different: do not write anything secret. End the friendship below, and make it again by another way."),
     h("details", {}, h("summary", {}, "Your own words, to read out to your friend"), state.me ? wordList(state.me.words) : null));
 }
 
@@ -101,7 +104,7 @@ function introduceCard(one) {
   }, target, submit);
   const by = one.introduced_by.length ? h("p", {}, `You were introduced by ${one.introduced_by.map(clean).join(", ")}.`) : null;
   return h("article", { class: "card" }, h("h2", {}, h("label", { for: "introduce" }, "Introduce to")), by,
-    h("p", {}, "Both must agree. If one declines, nobody hears of it."), form);
+    h("p", {}, "Both must agree. If one says no, the other one does not hear of it."), form);
 }
 
 // The rooms that both are in, with a box to leave them.
@@ -111,7 +114,7 @@ function commonRooms(one, id) {
   get(`/api/v1/rooms/with?${new URLSearchParams({ who: one.id })}`).then(({ rooms }) => {
     if (rooms.length === 0) return;
     element.replaceChildren(
-      h("p", {}, `Both of you are in: ${rooms.map((room) => clean(room.name)).join(", ")}. There you no longer see what they write, and they see what you write.`),
+      h("p", {}, `Both of you are in: ${rooms.map((room) => clean(room.name)).join(", ")}. In a room you no longer see what they write; they may still get what you write there, perhaps later.`),
       h("p", { class: "check" }, box, h("label", { for: id }, rooms.length === 1 ? "Leave this room, too" : "Leave these rooms, too")));
     element.hidden = false;
   }, () => {});
@@ -121,7 +124,7 @@ function commonRooms(one, id) {
 function unfriendCard(one) {
   const rooms = commonRooms(one, "unfriend-rooms");
   return h("article", { class: "card" }, h("h2", {}, "End the friendship"),
-    h("p", {}, "You can no longer write to each other, and messages that still wait are given up. They do not hear of it. Your history stays. With a new invite you can become friends again."),
+    h("p", {}, "You can no longer write to each other, and messages that still wait are given up. Nothing tells them: on their page you look like somebody who is not online, and what they write waits. What was written stays on this device, and the search finds it. With a new invite you can become friends again."),
     rooms.element,
     careful("End the friendship", "Really end it?", async () => {
       await post("/api/v1/friends/unfriend", { friend: one.id, leave_rooms: rooms.leaves() });

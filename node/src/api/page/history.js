@@ -1,11 +1,11 @@
 // The messages of one conversation: read in pages, backwards without end, and marked as read once they stood in the window.
 
-import { button, clean, clock, day, h, icon, moment, nameOf, trouble } from "/dom.js";
+import { button, clean, clock, day, h, icon, isLost, moment, nameOf, trouble } from "/dom.js";
 import { MOST, PAGE, countUnread, get, post } from "/node.js";
 
 // Word and evidence for every state of a message of ours.
 const STATES = {
-  queued: ["Waiting", "Safe on this device. It goes out as soon as your friend’s device can be reached."],
+  queued: ["Waiting", "Kept on this device until your friend’s device, or a relay of theirs, can take it."],
   stored: ["Stored", "A mailbox has signed that it keeps the message for your friend."],
   delivered: ["Delivered", "Your friend’s device has signed that it has the message on disk."],
   read: ["Read", "Your friend’s device says that the message was read."],
@@ -17,12 +17,14 @@ const NEAR = 400;
 // How far back the first new message is looked for, and how many are shown before it.
 const LOOK_BACK = 1000;
 const BEFORE_NEW = 20;
+// Until what could not be marked as read is tried again, in milliseconds.
+const AGAIN = 2000;
 // So many pixels of a message may be cut off, and it is on show all the same.
 const SLACK = 20;
 
 const isNew = (message) => !message.mine && !message.line && message.state === "delivered";
 
-export function makeHistory(id, one, hint) {
+export function makeHistory(id, one, hint, now) {
   const rows = new Map(); // message id -> row on show, in order
   const messages = new Map(); // the same, message id -> message
   const list = h("ol", { class: "messages", tabindex: "0", onscroll: () => scrolled() });
@@ -36,6 +38,13 @@ export function makeHistory(id, one, hint) {
   let firstNew = null; // the first message that was not read when the conversation was opened
   let missed = false; // something came that is to be read
   let jumps = false; // and then the end is to be shown
+  let stays = true; // the end is in the window, and stays there when the window changes
+  // A notice that comes or goes changes what is in the window, and nothing scrolls then.
+  const frame = new ResizeObserver(() => {
+    if (stays) list.scrollTop = list.scrollHeight;
+    looked();
+  });
+  frame.observe(list);
 
   const isLooking = () => document.visibilityState === "visible";
   const atEnd = () => !hasLater && list.scrollHeight - list.scrollTop - list.clientHeight < 80;
@@ -48,8 +57,9 @@ export function makeHistory(id, one, hint) {
   }
 
   // The conversation as it is opened: where the first message stands that was not read, or at the end.
-  const opened = () => once(async () => {
-    const unread = one.unread ? (await read({ limit: LOOK_BACK })) : [];
+  const opened = (hit) => once(async () => {
+    if (hit) return around(hit);
+    const unread = now().unread ? (await read({ limit: LOOK_BACK })) : [];
     const at = unread.findIndex(isNew);
     if (at < 0) return newest();
     firstNew = unread[at].message;
@@ -60,6 +70,15 @@ export function makeHistory(id, one, hint) {
     list.scrollTop += line.getBoundingClientRect().top - list.getBoundingClientRect().top - 8;
     return looked();
   });
+
+  // A text that was searched for, with what stands before and after it.
+  async function around(hit) {
+    const [before, message, after] = await Promise.all([read({ before: hit }), get(`/api/v1/messages/${encodeURIComponent(hit)}`), read({ since: hit })]);
+    show([...before, message, ...after], before.length === PAGE, after.length === PAGE);
+    rows.get(hit).classList.add("hit");
+    rows.get(hit).scrollIntoView({ block: "center" });
+    return looked();
+  }
 
   async function newest() {
     const page = await read({});
@@ -73,10 +92,18 @@ export function makeHistory(id, one, hint) {
     messages.clear();
     hasEarlier = before;
     hasLater = behind;
-    toEnd.hidden = !hasLater;
     if (page.length === 0) list.replaceChildren(h("li", { class: "nothing" }, h("p", {}, "No messages yet. Say hello!"), hint));
     else list.replaceChildren();
     append(page);
+  }
+
+  // The way to the end, with how many are new below what is in the window.
+  function drawToEnd() {
+    const edge = list.getBoundingClientRect().bottom;
+    const isBelow = ([key, message]) => isNew(message) && rows.get(key).getBoundingClientRect().bottom > edge + SLACK;
+    const news = hasLater ? now().unread : [...messages].filter(isBelow).length;
+    toEnd.hidden = !hasLater && news === 0;
+    toEnd.textContent = news ? `${news} new · To the newest` : "To the newest";
   }
 
   // Adds behind the last row.
@@ -147,11 +174,12 @@ export function makeHistory(id, one, hint) {
     try {
       await work();
     } catch (problem) {
-      pause = 2000;
+      pause = AGAIN;
       trouble(problem);
+      if (isLost() && rows.size === 0) list.replaceChildren(h("li", { class: "nothing" }, "The messages are shown once your node answers again."));
     } finally {
       busy = false;
-      toEnd.hidden = !hasLater;
+      drawToEnd();
       if (!ended) setTimeout(next, pause);
     }
   }
@@ -186,6 +214,8 @@ export function makeHistory(id, one, hint) {
 
   function scrolled() {
     if (rows.size === 0 || ended) return;
+    stays = atEnd();
+    drawToEnd();
     looked();
     if (hasEarlier && list.scrollTop < NEAR) earlier();
     else if (hasLater && list.scrollHeight - list.scrollTop - list.clientHeight < NEAR) later();
@@ -198,7 +228,10 @@ export function makeHistory(id, one, hint) {
     missed = false;
     const jump = jumps;
     jumps = false;
-    if (hasLater && !jump) return;
+    if (hasLater && !jump) {
+      drawToEnd();
+      return;
+    }
     if (rows.size === 0 || hasLater) await once(newest);
     else await later();
     if (jump) list.scrollTop = list.scrollHeight;
@@ -226,6 +259,7 @@ export function makeHistory(id, one, hint) {
         await markShown();
       } catch {
         // It stays unread, and is marked with the next look.
+        setTimeout(looked, AGAIN);
       }
     }, 150);
   }
@@ -272,14 +306,14 @@ export function makeHistory(id, one, hint) {
       missed = true;
       return undefined;
     }
-    if (rows.size === 0) return newest();
+    if (rows.size === 0) return opened();
     const { messages: page } = await get(`/api/v1/messages?${new URLSearchParams({ who: id, limit: PAGE })}`);
     const follow = atEnd();
     const joins = page.length < PAGE || page.some((message) => rows.has(message.message));
     if (!joins) {
       if (follow) return newest();
       hasLater = true;
-      toEnd.hidden = false;
+      drawToEnd();
       return undefined;
     }
     for (const message of page) {
@@ -300,6 +334,7 @@ export function makeHistory(id, one, hint) {
     looked,
     leave: () => {
       ended = true;
+      frame.disconnect();
       clearTimeout(marking);
     },
   };
@@ -329,7 +364,11 @@ function messageRow(message, inRoom) {
   if (message.mine) {
     const isAlone = message.delivered_by === "0/0";
     const [word, evidence] = isAlone ? ["Only here", ""] : STATES[message.state] ?? [clean(message.state), ""];
-    const many = message.delivered_by ? `${message.delivered_by} have it, as their devices have signed. ${message.read_by} have read it.` : null;
+    const [have, all] = (message.delivered_by ?? "").split("/");
+    const seen = (message.read_by ?? "").split("/")[0];
+    const kept = message.state === "stored" ? " A mailbox has signed that it keeps it for others." : "";
+    const many = message.delivered_by ? `${have} of ${all} have it: their devices have signed that.${kept} ${seen} of ${all} have read it.` : null;
+    const short = seen === all ? `Read by ${all}` : `${have} of ${all} have it`;
     const why = message.state === "failed" && message.reason ? `${evidence}: ${clean(message.reason)}.` : isAlone ? "Nobody else is in this room." : many ?? evidence;
     const note = h("p", { class: "evidence", hidden: true }, why);
     const toggle = h("button", {
@@ -340,8 +379,9 @@ function messageRow(message, inRoom) {
       onclick: () => {
         note.hidden = !note.hidden;
         toggle.setAttribute("aria-expanded", String(!note.hidden));
+        note.scrollIntoView({ block: "nearest" });
       },
-    }, icon(message.state in STATES ? message.state : "queued"), message.delivered_by && !isAlone ? `${word} ${message.delivered_by}` : word);
+    }, icon(message.state in STATES ? message.state : "queued"), many && !isAlone && message.state !== "failed" ? short : word);
     meta.append(toggle);
     row.firstChild.append(note);
   }

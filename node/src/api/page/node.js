@@ -59,11 +59,14 @@ export const state = {
 const listeners = new Set();
 
 // Calls back with the name of what has changed: "friends", "rooms", "requests", "me", "messages",
-// or a message.
+// "message" with one, or what was said by `tell`.
 export function watch(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
+
+// Says that something has changed of which nothing is kept here: "relays", "phrase", "lost" or "found".
+export const tell = (what) => changed(what);
 
 function changed(what, message) {
   for (const listener of [...listeners]) listener(what, message);

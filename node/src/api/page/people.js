@@ -1,6 +1,6 @@
 // Finding friends: making invites, using them, and answering requests.
 
-import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
+import { avatar, button, careful, clean, copyable, during, ended, h, moment, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
 import { get, loadFriends, loadMessages, loadRequests, loadRooms, post, state, waiting, watch } from "/node.js";
 
 const DAY = 24 * 60 * 60;
@@ -48,7 +48,7 @@ function inviteCard(open) {
     make.classList.remove("primary");
     result.replaceChildren(...inviteResult(invite, autoAccept.checked));
     // Some browsers allow it only right after the click; then there is the button beside the link.
-    navigator.clipboard?.writeText(invite.link).then(() => say("The link is copied. Send it to your friend."), () => {});
+    navigator.clipboard?.writeText(invite.link).then(() => say(invite.warning ? "The link is copied." : "The link is copied. Send it to your friend."), () => {});
     await showOpen(open);
   }, { class: "primary" });
   return h("article", { class: "card" },
@@ -102,7 +102,7 @@ function inviteResult(invite, autoAccept) {
   putOnPaper(invite);
   const picture = qrOf(invite);
   return [
-    invite.warning ? h("p", { class: "warning", role: "alert" }, sentence(invite.warning)) : null,
+    invite.warning ? h("p", { class: "warning", role: "alert" }, ended(sentence(invite.warning)), " Relays are added under ", h("a", { href: "#/me" }, "My identity and settings"), ".") : null,
     copyable("Invite link", invite.link),
     picture,
     picture ? button("Print it", () => window.print()) : null,
@@ -122,7 +122,7 @@ function linkCard() {
         const request = await post("/api/v1/requests", { target: target.value.trim(), note: note.value.trim() || null });
         target.value = "";
         note.value = "";
-        say(request.status === "unresolved" ? "It is sent as soon as they can be reached." : "Request sent. You can write once they accept.");
+        say(request.status === "unresolved" ? "Not sent yet. This page shows how it stands." : "Request sent. You can write once they accept.");
         await loadRequests();
         location.hash = "#/requests";
       });
@@ -156,7 +156,7 @@ function requestSections() {
   return [
     incoming.length ? h("h2", { class: "section" }, "Waiting for your answer") : null,
     ...incoming.map(requestCard),
-    open.length ? h("h2", { class: "section" }, "Under way") : null,
+    open.length ? h("h2", { class: "section" }, "Not finished yet") : null,
     ...open.map(requestCard),
     past.length ? h("details", { class: "past", open: incoming.length + open.length === 0 }, h("summary", {}, "Earlier"), past.map(requestCard)) : null,
   ].filter(Boolean);
@@ -166,7 +166,7 @@ const TRUST = {
   verified: "You have compared words.",
   introduced: "A friend of yours introduced you. To be sure, compare the words.",
   invited: "They used your invite. If you gave it to one person only, it is most likely that person. To be sure, compare the words.",
-  room: "Met in a room. Compare the words before you trust it.",
+  room: "You know them only from a room. Compare the words before you trust it.",
   unknown: "Nobody you know confirms who this is. Compare the words before you trust it.",
 };
 
@@ -183,7 +183,7 @@ function standing(one) {
   }
   switch (one.status) {
     case "pending": return incoming ? "asks to be your friend" : "has not answered yet. You do not need to keep this page open.";
-    case "unresolved": return one.trust === "invited" ? "cannot be reached yet. Your request is sent as soon as their invite can be read." : "was not found yet. Your request is sent as soon as they can be reached.";
+    case "unresolved": return one.trust === "invited" ? "was not reached. Your request can only be sent if their invite can still be read." : "was not found yet. Your request can only be sent once they are found.";
     case "accepted": return incoming ? "was accepted by you. Waiting for their confirmation." : "has accepted. The last step happens automatically.";
     case "confirmed": return state.friends.some((friend) => friend.id === one.peer) ? "is your friend." : "was your friend.";
     case "ignored": return "was set aside.";
@@ -316,7 +316,7 @@ function requestCard(one) {
   }
   return h("article", { class: "card request" },
     h("div", { class: "row" }, avatar(one.peer, name), h("p", { class: "grow" }, nameOf(name), " ", standing(one))),
-    one.fault ? h("p", { class: "warning" }, sentence(one.fault), ".") : null,
+    one.fault && one.status !== "cancelled" ? h("p", { class: "warning" }, ended(sentence(one.fault))) : null,
     one.note && !incoming ? h("p", { class: "hint" }, "You wrote:") : null,
     one.note ? h("blockquote", { dir: "auto" }, clean(one.note)) : null,
     incoming && one.status === "pending" ? h("p", { class: "hint" }, TRUST[one.trust] ?? "") : null,

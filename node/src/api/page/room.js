@@ -1,10 +1,10 @@
 // Making a room, and who is in it.
 
-import { avatar, button, careful, clean, copyable, during, h, moment, nameOf, say, trouble, viewHead } from "/dom.js";
+import { avatar, bounded, button, careful, clean, copyable, during, h, moment, nameOf, say, trouble, viewHead } from "/dom.js";
 import { get, loadMessages, loadRequests, loadRooms, post, room, state, watch } from "/node.js";
 
 const ROLES = { member: "Member", admin: "Admin", owner: "Owner" };
-const TRUST = { verified: "verified", introduced: "introduced by a friend", invited: "words not compared yet", room: "met in a room", unknown: "words not compared yet" };
+const TRUST = { verified: "verified", introduced: "introduced by a friend", invited: "words not compared yet", room: "known from a room", unknown: "words not compared yet" };
 
 // Friends to choose from, each with a box.
 function picks(friends) {
@@ -17,7 +17,7 @@ function picks(friends) {
 const addable = (inside) => state.friends.filter((one) => one.mutual && !one.blocked && !inside.has(one.id));
 
 export function newRoomView() {
-  const name = h("input", { id: "room-name", type: "text", required: true, maxlength: "64", dir: "auto" });
+  const name = bounded(h("input", { id: "room-name", type: "text", required: true, maxlength: "64", dir: "auto" }), 64);
   const friends = picks(addable(new Set()));
   const submit = h("button", { type: "submit", class: "primary" }, "Make the room");
   const form = h("form", {
@@ -41,7 +41,7 @@ export function newRoomView() {
     submit);
   return {
     element: h("section", { class: "page" }, viewHead("Make a room"),
-      h("article", { class: "card" }, h("p", {}, "All who are in a room see who else is, and read what each one writes from then on. Anyone who cannot be reached now comes in when they can."), form)),
+      h("article", { class: "card" }, h("p", {}, "Everybody in a room sees who else is in it, and reads what is written from then on. People who cannot be reached now come in later."), form)),
     focus: name,
   };
 }
@@ -91,7 +91,9 @@ function parts(one, members) {
 function peopleCard(one, members) {
   return h("article", { class: "card" }, h("h2", {}, "Who is in it"),
     one.added_by ? h("p", {}, "You were added by ", nameOf(one.added_by), ".") : null,
-    h("ul", { class: "people" }, members.map((member) => memberRow(one, member)), one.invited.map((name) => invitedRow(one, name))));
+    h("ul", { class: "people" }, members.map((member) => memberRow(one, member)), one.invited.map((name) => invitedRow(one, name))),
+    one.standing === "member" && one.role === "owner"
+      ? h("p", { class: "hint" }, "A member writes. An admin also adds people, removes members, and changes the name. An owner also removes admins and says who is what; nobody removes an owner, or takes the role of an owner away.") : null);
 }
 
 function memberRow(one, member) {
@@ -129,8 +131,16 @@ function invitedRow(one, name) {
 function roleChoice(one, member) {
   const select = h("select", { "aria-label": `Role of ${clean(member.name)}` },
     Object.entries(ROLES).map(([role, label]) => h("option", { value: role, selected: role === member.role }, label)));
-  select.addEventListener("change", () => during(select, () => change("role", { room: one.room, who: member.id, role: select.value })));
-  return select;
+  // Nothing happens by the arrow keys alone.
+  const submit = h("button", { type: "submit", disabled: true }, "Change role");
+  select.addEventListener("change", () => { submit.disabled = select.value === member.role; });
+  return h("form", {
+    class: "inline role",
+    onsubmit: (event) => {
+      event.preventDefault();
+      during(submit, () => change("role", { room: one.room, who: member.id, role: select.value }, "Changed."));
+    },
+  }, select, submit);
 }
 
 function addCard(one, members) {
@@ -184,6 +194,7 @@ function hereCard(one) {
 
 function leaveCard(one) {
   return h("article", { class: "card" }, h("h2", {}, "Leave"),
-    h("p", {}, "All others see that you have left. What was written stays here; to come back, somebody has to add you again."),
+    h("p", {}, "All others see that you have left. What was written stays here; to come back, somebody has to add you again.",
+      one.role === "owner" ? " If you are the only owner, the one who has been here longest becomes owner." : ""),
     careful("Leave the room", "Really leave?", () => change("leave", { room: one.room }, "You leave the room.")));
 }

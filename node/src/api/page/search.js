@@ -5,7 +5,7 @@ import { get, room, state } from "/node.js";
 
 const PAGE = 50; // matches read at once
 
-export function searchView() {
+export function searchView(words) {
   const field = h("input", { type: "text", role: "searchbox", "aria-label": "Words to search for", placeholder: "Words, or the beginning of one", maxlength: "200", dir: "auto" });
   const submit = h("button", { type: "submit", class: "primary" }, "Search");
   const found = h("div", { class: "result", "aria-live": "polite" });
@@ -15,14 +15,29 @@ export function searchView() {
     onsubmit: (event) => {
       event.preventDefault();
       const text = field.value.trim();
-      if (text !== "") during(submit, () => search(text, found));
+      if (text === "") return;
+      // The address keeps the words, for the way back from what was found.
+      history.replaceState(null, "", `#/search/${encodeURIComponent(text)}`);
+      during(submit, () => search(text, found));
     },
   }, field, submit);
+  if (words !== "") {
+    field.value = decoded(words);
+    during(submit, () => search(field.value, found));
+  }
   return {
     element: h("section", { class: "page" }, viewHead("Search"),
       h("article", { class: "card" }, h("p", {}, "Finds messages that have all of the words, in every conversation."), form), found),
     focus: field,
   };
+}
+
+function decoded(words) {
+  try {
+    return decodeURIComponent(words).slice(0, 200);
+  } catch {
+    return "";
+  }
 }
 
 async function search(text, place) {
@@ -57,7 +72,7 @@ function add(text, messages, list) {
 function row(message) {
   const place = room(message.conversation_id);
   const one = place ? null : state.friends.find((one) => one.name === message.conversation);
-  const href = place ? `#/room/${place.room}` : one ? `#/chat/${one.id}` : null;
+  const href = place ? `#/room/${place.room}/${message.message}` : one ? `#/chat/${one.id}/${message.message}` : null;
   const who = message.mine ? ["You to ", nameOf(message.conversation)] : place ? [nameOf(message.from), " in ", nameOf(place.name)] : [nameOf(message.from)];
   const head = h("p", { class: "hint" }, ...who, ", ", h("time", { datetime: message.at }, moment(message.at)));
   return h("li", { class: "card" }, head, h("p", { class: "text", dir: "auto" }, clean(message.text)),

@@ -1,15 +1,25 @@
 // Who I am, and how the node is doing.
 
-import { button, careful, clean, copyable, during, h, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
-import { call, get, loadMe, picture, post, state } from "/node.js";
+import { bounded, button, careful, clean, copyable, during, h, nameOf, say, sentence, viewHead, wordList } from "/dom.js";
+import { call, get, loadMe, picture, post, state, watch } from "/node.js";
 import { devicesCard } from "/devices.js";
 import { relayCard } from "/relays.js";
 
 export function settingsView() {
   const me = state.me;
-  const health = h("div", { "aria-live": "polite" }, h("p", { class: "hint" }, "Checking …"));
-  showHealth(health);
+  const health = h("div", { class: "checked", "aria-live": "polite" }, h("p", { class: "hint" }, "Checking …"));
+  const check = () => showHealth(health);
+  // What was found holds no longer when one of these has changed.
+  let soon = null;
+  const unwatch = watch((what) => {
+    if (["friends", "relays", "phrase", "found"].includes(what)) soon ??= setTimeout(() => { soon = null; check(); }, 500);
+  });
+  check();
   return {
+    gone: () => {
+      unwatch();
+      clearTimeout(soon);
+    },
     element: h("section", { class: "page" }, viewHead("My identity and settings"),
       nameCard(me),
       h("article", { class: "card" }, h("h2", {}, "My words"),
@@ -18,15 +28,16 @@ export function settingsView() {
       devicesCard(),
       relayCard(),
       roomsCard(),
-      h("article", { class: "card" }, h("h2", {}, "Status"), health),
+      h("article", { class: "card" }, h("h2", {}, "Status"), health, h("p", { class: "only-lost" }, "This is not known while your node does not answer."), button("Refresh", check)),
       h("article", { class: "card" }, h("h2", {}, "Signed-in browsers"),
         h("p", {}, "A tab that you signed in stays signed in for 30 days. This signs out all of them, this one too. “symbolon page” prints an address to sign in again."),
         careful("Sign out everywhere", "Really sign out?", async () => {
           await post("/api/v1/sessions/end");
+          sessionStorage.clear();
           location.reload();
         })),
       h("article", { class: "card" }, h("h2", {}, "Stop the node"),
-        h("p", {}, "While it is stopped, you get no messages. Your friends’ messages wait. “symbolon up” starts it again."),
+        h("p", {}, "While it is stopped, you get no messages. What friends write waits on their devices, or at a relay of yours if you have one. “symbolon up” starts it again."),
         careful("Stop", "Really stop?", async () => {
           await post("/api/v1/stop");
           say("Stopping.");
@@ -77,8 +88,8 @@ function roomsCard() {
   return card;
 }
 
-function nameCard(me) {
-  const name = h("input", { id: "own-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto" });
+export function nameCard(me, title = "My name", about = "New friends see this name first.") {
+  const name = bounded(h("input", { id: "own-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto" }), 64);
   const submit = h("button", { type: "submit", class: "primary" }, "Save");
   const form = h("form", {
     class: "inline",
@@ -91,7 +102,7 @@ function nameCard(me) {
       });
     },
   }, name, submit);
-  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, "My name")), h("p", {}, "New friends see this name first."), form,
+  return h("article", { class: "card" }, h("h2", {}, h("label", { for: "own-name" }, title)), h("p", {}, about), form,
     me.beware ? h("p", { class: "warning" }, sentence(me.beware), ": friends will see it marked and numbered.") : null);
 }
 
@@ -106,12 +117,10 @@ function checkRow({ check, ok, detail, hint }) {
 async function showHealth(place) {
   try {
     const [status, { checks }] = await Promise.all([get("/api/v1/status"), get("/api/v1/doctor")]);
-    const friends = status.peers === 1 ? "1 friend is connected" : `${status.peers} friends are connected`;
-    const queue = status.queue === 0 ? "nothing is waiting to be sent" : status.queue === 1 ? "1 message is waiting to be sent" : `${status.queue} messages are waiting to be sent`;
+    const queue = status.queue === 0 ? "Nothing is waiting to be sent" : status.queue === 1 ? "1 message is waiting to be sent" : `${status.queue} messages are waiting to be sent`;
     place.replaceChildren(
-      h("p", {}, `${friends}; ${queue}.`),
-      h("ul", { class: "checks" }, checks.map(checkRow)),
-      button("Refresh", () => showHealth(place)));
+      h("p", {}, `${queue}.`),
+      h("ul", { class: "checks" }, checks.map(checkRow)));
   } catch (problem) {
     place.replaceChildren(h("p", {}, problem.message), h("p", { class: "hint" }, problem.hint ?? ""));
   }
