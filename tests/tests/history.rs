@@ -10,6 +10,9 @@ use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::Faults;
 use symbolon_tests::sim::run::{Ix, Sim};
 
+#[path = "history/written.rs"]
+mod written;
+
 fn invite(sim: &mut Sim, ix: Ix) -> String {
     match sim.command(ix, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) {
         Ok(Reply::Invite { link, .. }) => link,

@@ -17,6 +17,7 @@ mod request;
 mod room;
 mod seed;
 mod sibling;
+mod taken;
 mod unopened;
 mod vouching;
 
@@ -42,6 +43,7 @@ pub(crate) use request::{InRoom, Invited, Request};
 pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, piece_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
 pub(crate) use sibling::{Listed, Person, RoomsTaken, Sibling};
+pub(crate) use taken::{Answered, TakenBlock, TakenLine, Was};
 pub(crate) use unopened::Unopened;
 pub(crate) use vouching::{ANSWERED_MAX, Card, Handed, HeardKnock, Knock, KnockFault, Vouched, VouchingRows};
 
@@ -55,5 +57,5 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound Unopened Lifeline Given Held Person Sibling Listed);
+opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound TakenBlock Unopened Lifeline Given Held Person Sibling Listed);
 opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally KnockKey Card Knock Handed HeardKnock Vouched);

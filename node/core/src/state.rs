@@ -32,11 +32,13 @@ mod own_packages;
 mod packages;
 mod siblings;
 mod signs;
+mod taken;
 mod vouching;
 
 pub(crate) use load::derive_trust;
 use own_packages::OwnPackages;
 pub(crate) use signs::Build;
+use taken::Taken;
 
 /// All of it.
 #[derive(Debug)]
@@ -88,6 +90,8 @@ pub(crate) struct State {
     /// What opens envelopes, for each device and each seed of ours that it may use; at most
     /// [`limits::SEEDS_KEPT_MAX`] of a device.
     inbound: BTreeMap<(DeviceId, u64), Inbound>,
+    /// What became of what devices have sent lately.
+    taken: Taken,
     /// How often a seed was added or taken out since the start.
     inbound_changes: u64,
     /// How often something has come since the start that may open what could not be opened before: a seed, a device, a room.
@@ -130,7 +134,7 @@ impl State {
             }
         }
         let mut devices = load_all(shelf, Table::Device, |row: &Device| row.device)?;
-        let (sequences, inbound) = load::channels(shelf, &mut devices)?;
+        let load::Lines { sequences, inbound, taken } = load::channels(shelf, &mut devices)?;
         let lifelines = load_all(shelf, Table::Lifeline, |row: &Given| row.peer)?;
         Ok(Self {
             counters,
@@ -145,6 +149,7 @@ impl State {
             leaves: load_all(shelf, Table::Leaf, |row: &Leaf| (row.room, row.leaf))?,
             sequences,
             inbound,
+            taken: Taken::load(taken),
             reply_grants: load::lasting_replies(&lifelines),
             lifelines,
             packages: OwnPackages::load(shelf)?,
@@ -187,6 +192,7 @@ impl State {
             builds: BTreeMap::new(),
             link_keys: HashMap::new(),
             inbound: BTreeMap::new(),
+            taken: Taken::default(),
             inbound_changes: 0,
             openings: 0,
             changed_inbound: BTreeSet::new(),

@@ -33,7 +33,10 @@ pub enum Table {
     /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B). Behind one that is long, under its key and
     /// 0 (1 B): how it was sealed last, and where a copy lies.
     Outbox = 9,
-    /// Envelopes already taken in. Key: frame id. Value: when, in milliseconds (8 B), and 1 (1 B) if it was refused.
+    /// What became of what was taken in. Three kinds of rows, distinguished by the length of their keys: of first envelopes,
+    /// and of what has no number, by frame id: when, in milliseconds (8 B), 1 (1 B) if it was refused, and who hears of a repeat;
+    /// and 32 notes each of envelopes under a seed and of ordered frames in a room, under the key of their line in
+    /// [`Table::Channel`], then the block's number (8 B).
     Seen = 10,
     /// Uses of a grant. Key: grant id, then the use's pseudonym. Value: when (8 B).
     GrantUse = 11,
@@ -64,7 +67,8 @@ pub enum Table {
     Room = 23,
     /// How far a device and this one are. Three kinds of rows, distinguished by the length of their keys:
     /// the outbox (device id), the frames of a room (device id, room id), and the envelopes under a seed
-    /// of ours (device id, the seed's number of 8 B).
+    /// of ours (device id, the seed's number of 8 B). Behind each of the last two, under its key and 0 (1 B): the newest
+    /// notes of what was taken in there.
     Channel = 24,
     /// Whose one leaf of a room is. Key: room id, then the leaf's signature public key.
     Leaf = 25,

@@ -4,7 +4,7 @@ use super::store::MemoryStore;
 use minicbor::Decode;
 use symbolon_core::command::{Direction, MessageState, RequestStatus};
 use symbolon_core::table::Table;
-use symbolon_presence::id::{DeviceId, MessageId, PeerId, RequestId, RoomId};
+use symbolon_presence::id::{DeviceId, FrameId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::seeds::{Opener, Ratchet};
 use symbolon_presence::time::Timestamp;
@@ -122,6 +122,29 @@ impl InboundRow {
     pub fn opens(&self, envelope: &[u8]) -> bool {
         self.opener.skipped().chain(std::iter::once(self.opener.next())).any(|counter| self.opener.open(counter, envelope).is_ok())
     }
+}
+
+/// What became of some of a device's envelopes, or of what was inside.
+#[derive(Decode)]
+#[cbor(map)]
+struct TakenRow {
+    /// Nine bytes for each number: what became of it, and how its id begins.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    notes: Vec<u8>,
+}
+
+/// Whether an envelope was taken in as delivered.
+pub fn is_taken(store: &MemoryStore, frame: &FrameId) -> bool {
+    let alone = store.rows(Table::Seen).find(|(key, _)| key.as_slice() == frame.as_bytes());
+    if let Some((_, row)) = alone {
+        return row.get(8) == Some(&0);
+    }
+    let newest = store.rows(Table::Channel).filter(|(key, _)| key.len() == DeviceId::LEN + 8 + 1);
+    let older = store.rows(Table::Seen).filter(|(key, _)| key.len() == DeviceId::LEN + 8 + 1 + 8);
+    newest.chain(older).any(|(_, row)| {
+        let TakenRow { notes } = read(row);
+        notes.chunks(9).any(|note| note[0] & 3 == 1 && frame.as_bytes().starts_with(&note[1..]))
+    })
 }
 
 /// What seals envelopes to a device.

@@ -12,6 +12,10 @@ use symbolon_presence::id::DeviceId;
 use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::time::{MINUTE, Timestamp};
 
+mod past;
+
+use past::Past;
+
 /// Tags kept ready for each seed of a device.
 pub(crate) const AHEAD: u64 = 64;
 /// Tags computed in one minute by searches far ahead, all devices together: about 0.6 s of
@@ -52,6 +56,7 @@ pub(crate) struct Tags {
     minute: u64,
     /// Where the next search begins, when the last one did not come round.
     resume: Option<Line>,
+    past: Past,
 }
 
 impl Tags {
@@ -70,6 +75,7 @@ impl Tags {
         if self.ready_until.keys().any(|line| !is_there(line)) {
             self.ready_until.retain(|line, _| is_there(line));
             self.expected.retain(|_, found| is_there(&(found.device, found.seed)));
+            self.past.retain(is_there);
         }
         let new: Vec<Line> = state.inbound().map(|(line, _)| *line).filter(|line| !self.ready_until.contains_key(line)).collect();
         for line in &new {
@@ -82,7 +88,9 @@ impl Tags {
         self.follow(state);
         let line = (found.device, found.seed);
         let Some(row) = state.inbound_mut(&found.device, found.seed) else { return };
-        self.expected.remove(&row.opener.tag(found.counter));
+        let tag = row.opener.tag(found.counter);
+        self.expected.remove(&tag);
+        self.past.take(tag, found);
         let is_new = found.counter >= row.opener.next();
         let forgotten = row.opener.take(found.counter);
         for counter in forgotten {
@@ -168,7 +176,15 @@ impl Tags {
         if self.minute != minute {
             self.minute = minute;
             self.searched = 0;
+            self.past.begin_minute();
         }
+    }
+
+    /// What a tag stood for that was used up: the envelope may be a repeat. Those who are `behind` the link are looked at first.
+    pub fn past(&mut self, state: &State, now: Timestamp, tag: &Tag, behind: Option<DeviceId>) -> Option<Found> {
+        self.follow(state);
+        self.begin_minute(now);
+        self.past.find(state, tag, behind)
     }
 
     /// The device that has used a tag lately for an envelope that was taken in: this device, or any.

@@ -1,5 +1,6 @@
 //! Ordered frames that came before their turn: they wait in memory, and their senders still own them.
 
+use super::seen::Inside;
 use crate::delivery::Origin;
 use crate::delivery::tags::Found;
 use crate::groups;
@@ -17,7 +18,7 @@ pub(super) struct Early {
     pub origin: Origin,
     pub frame: FrameId,
     /// The id of what is inside, however often it is sealed again; of ordered frames.
-    pub inner: Option<FrameId>,
+    pub inner: Option<Inside>,
     pub at: Found,
     pub known: Known,
 }

@@ -4,7 +4,7 @@ use super::desk::Intake;
 use super::early::Early;
 use super::given::Came;
 use super::inside::{Place, Said, room_message};
-use super::seen::{seen, seen_outcome, seen_sender};
+use super::seen::{Inside, Seen, repeated_inside};
 use super::unopened::Awaits;
 use crate::delivery::before;
 use crate::delivery::tags::{Found, Tag};
@@ -15,7 +15,6 @@ use crate::notice::IntakeNotice;
 use crate::people;
 use crate::rooms::{self, Membership, order, pieces};
 use crate::state::State;
-use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
 use crate::wire::{Known, Piece};
 use symbolon_presence::envelope::frame_id;
@@ -38,9 +37,8 @@ impl Intake {
             Some(found) => Some(found),
             None => {
                 // A repeat has no tag any more; it must not start a search.
-                if let Some(seen) = turn.get(Table::Seen, frame.as_bytes())? {
-                    let sender = seen_sender(&seen);
-                    delivery.acknowledge(state, turn, origin, sender, frame, seen_outcome(&seen));
+                if let Some(seen) = self.repeated(state, turn, (&tag, &frame), behind(state, delivery, origin))? {
+                    delivery.acknowledge(state, turn, origin, seen.sender, frame, seen.outcome);
                     return Ok(());
                 }
                 self.tags.search(state, turn.now, &tag)
@@ -93,16 +91,16 @@ impl Intake {
         }
         let Some(known) = Known::decode(&payload) else {
             self.count(DropReason::Malformed);
-            self.answer_known(state, delivery, turn, (origin, frame, None, found), Outcome::Refused(Refusal::Refused));
-            return Ok(());
+            return self.answer_known(state, delivery, turn, (origin, frame, None, found), Outcome::Refused(Refusal::Refused));
         };
         // Its sender may have sealed it again since: under a newer seed it is another envelope. What a member gives again in a
         // shared room has no place there, and may be needed again.
-        let inner = (known.sequence.is_some() || !rooms::is_shared(state, &known.room)).then(|| frame_id(&payload));
-        if let Some(seen) = inner.map(|inner| turn.get(Table::Seen, inner.as_bytes())).transpose()?.flatten() {
-            let (outcome, sender) = (seen_outcome(&seen), seen_sender(&seen));
-            self.settle_known(state, turn, (frame, None, found), outcome, sender.as_ref());
-            delivery.acknowledge(state, turn, origin, sender, frame, outcome);
+        let has_place = known.sequence.is_some() || !rooms::is_shared(state, &known.room);
+        let place = known.sequence.map(|sequence| (known.room, sequence));
+        let inner = has_place.then(|| Inside { id: frame_id(&payload), place });
+        if let Some(seen) = inner.map(|inner| repeated_inside(state, turn, &device, &inner)).transpose()?.flatten() {
+            self.settle_known(state, turn, (frame, None, found), seen)?;
+            delivery.acknowledge(state, turn, origin, seen.sender, frame, seen.outcome);
             return Ok(());
         }
         let room = known.room;
@@ -131,10 +129,7 @@ impl Intake {
 
     /// An envelope under a tag that is expected of nobody.
     fn nobodys(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>, (origin, envelope): (Origin, &[u8]), tag: &Tag) {
-        let proved = match origin {
-            Origin::Link(link) => delivery.friend_behind(state, link),
-            Origin::Relay(..) | Origin::Kept(_) => None,
-        };
+        let proved = behind(state, delivery, origin);
         if (proved.is_some() || origin.is_by_relay())
             && let Some(device) = self.tags.used(state, tag, proved)
             && let Some(peer) = state.devices.get(&device).map(|row| row.peer)
@@ -261,8 +256,7 @@ impl Intake {
                 former.receive_sequence = former.receive_sequence.max(sequence.saturating_add(1));
             }
         }
-        self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered);
-        Ok(())
+        self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered)
     }
 
     /// Answers a known envelope and its repeats.
@@ -271,27 +265,12 @@ impl Intake {
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
-        (origin, frame, inner, at): (Origin, FrameId, Option<FrameId>, Found),
+        (origin, frame, inner, at): (Origin, FrameId, Option<Inside>, Found),
         outcome: Outcome,
-    ) {
-        self.settle_known(state, turn, (frame, inner, at), outcome, Some(&at.device));
+    ) -> Result<(), TurnFailed> {
+        self.settle_known(state, turn, (frame, inner, at), Seen { outcome, sender: Some(at.device) })?;
         delivery.acknowledge(state, turn, origin, Some(at.device), frame, outcome);
-    }
-
-    /// Notes what became of a known envelope, so that its repeats and what is inside are answered the same.
-    fn settle_known(
-        &mut self,
-        state: &mut State,
-        turn: &mut Turn<'_>,
-        (frame, inner, at): (FrameId, Option<FrameId>, Found),
-        outcome: Outcome,
-        sender: Option<&DeviceId>,
-    ) {
-        self.tags.take(state, turn.stamp, &at);
-        self.unopened.remove(turn, &frame);
-        for id in std::iter::once(frame).chain(inner) {
-            turn.put_raw(Table::Seen, id.as_bytes(), seen(turn.stamp, outcome, sender));
-        }
+        Ok(())
     }
 
     pub(super) fn open(
@@ -317,13 +296,12 @@ impl Intake {
             match self.given(device, &known, &piece) {
                 Came::Whole(mls) => known = Known { mls, piece: None, ..known },
                 Came::Part => {
-                    self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered);
-                    return Ok(());
+                    return self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered);
                 }
                 Came::Bad => {
                     self.count(DropReason::Malformed);
-                    self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Refused(Refusal::Refused));
-                    return Ok(());
+                    let outcome = Outcome::Refused(Refusal::Refused);
+                    return self.answer_known(state, delivery, turn, (origin, frame, inner, at), outcome);
                 }
             }
         }
@@ -402,7 +380,7 @@ impl Intake {
         }
         // A list of receipts is not receipted itself, nor is its repeat: that would never end.
         let sender = Some(*device).filter(|_| !is_receipts);
-        self.settle_known(state, turn, (frame, inner, at), outcome, sender.as_ref());
+        self.settle_known(state, turn, (frame, inner, at), Seen { outcome, sender })?;
         delivery.acknowledge(state, turn, origin, sender, frame, outcome);
         Ok(())
     }
@@ -438,6 +416,14 @@ impl Intake {
             groups::ask(state, turn, device, &room);
         }
         has_place
+    }
+}
+
+/// Who has proved to be behind the way by which an envelope came.
+fn behind(state: &State, delivery: &Delivery, origin: Origin) -> Option<DeviceId> {
+    match origin {
+        Origin::Link(link) => delivery.friend_behind(state, link),
+        Origin::Relay(..) | Origin::Kept(_) => None,
     }
 }
 

@@ -9,10 +9,12 @@ use crate::introductions;
 use crate::invites;
 use crate::limits;
 use crate::packages;
+use crate::rows::TakenBlock;
 use crate::table::Table;
-use crate::turn::{Turn, TurnFailed};
+use crate::turn::{Turn, TurnFailed, decode_row};
 use crate::vouching;
 use crate::world;
+use symbolon_presence::id::FrameId;
 use symbolon_presence::time::Timestamp;
 
 impl Machines {
@@ -55,8 +57,11 @@ pub(crate) fn seen(turn: &mut Turn<'_>, from: &mut Vec<u8>) -> Result<bool, Turn
     let more = !page.is_empty();
     *from = page.last().map(|(last, _)| [last.as_slice(), &[0]].concat()).unwrap_or_default();
     for (key, value) in page {
-        let at = value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at));
-        if turn.sure.since(Timestamp(at)) > limits::SEEN_LIFETIME {
+        let at = match key.len() {
+            FrameId::LEN => Timestamp(value.first_chunk().map_or(0, |at| u64::from_be_bytes(*at))),
+            _ => decode_row::<TakenBlock>(&value)?.at,
+        };
+        if turn.sure.since(at) > limits::SEEN_LIFETIME {
             turn.delete(Table::Seen, &key);
         }
     }

@@ -1,7 +1,7 @@
 //! How far devices are, in envelopes and in rooms, and which rooms there are.
 
 use super::State;
-use crate::rows::{Channel, Commits, Inbound, Leaf, Pieces, Room, Sequences, inbound_key, leaf_key, piece_key, sequences_key};
+use crate::rows::{Channel, Commits, Inbound, Leaf, Pieces, Room, Sequences, TakenLine, inbound_key, leaf_key, piece_key, sequences_key};
 use crate::table::Table;
 use crate::turn::Turn;
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
@@ -102,6 +102,7 @@ impl State {
         self.changed_sequences.insert((*device, *room));
         let sequences = self.sequences.remove(&(*device, *room)).unwrap_or_default();
         self.gone_pieces.extend(sequences.pieces.map(|pieces| (*device, *room, pieces.next.index)));
+        self.taken.end(TakenLine::Room(*device, *room));
         sequences
     }
 
@@ -171,6 +172,7 @@ impl State {
         self.inbound_changes = self.inbound_changes.saturating_add(1);
         self.changed_inbound.insert((*device, seed));
         self.inbound.remove(&(*device, seed));
+        self.taken.drop(TakenLine::Seed(*device, seed));
     }
 
     /// How often a seed was added or taken out since the start.
@@ -216,5 +218,6 @@ impl State {
                 None => turn.delete(Table::Channel, &inbound_key(&device, seed)),
             }
         }
+        self.taken.flush(turn);
     }
 }

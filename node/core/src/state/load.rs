@@ -1,7 +1,10 @@
 //! Loading the working set.
 
 use crate::command::{Direction, Trust};
-use crate::rows::{Barred, Counters, Device, Friend, Given, INDEXING, Inbound, Request, Sequences, split_inbound_key, split_sequences_key};
+use crate::rows::{
+    Barred, Counters, Device, Friend, Given, INDEXING, Inbound, Request, Sequences, TakenBlock, TakenLine, split_inbound_key,
+    split_sequences_key,
+};
 use crate::table::{Change, Table};
 use crate::turn::{Out, TurnFailed, all_rows, decode_row, read};
 use crate::world::Shelf;
@@ -42,24 +45,31 @@ pub(super) fn counters(shelf: &dyn Shelf, out: &mut Out) -> Result<Counters, Tur
     Ok(counters)
 }
 
-/// All sequences, and what opens envelopes.
-pub(super) type Lines = (BTreeMap<(DeviceId, RoomId), Sequences>, BTreeMap<(DeviceId, u64), Inbound>);
+/// All sequences, what opens envelopes, and what became of the newest.
+#[derive(Default)]
+pub(super) struct Lines {
+    pub sequences: BTreeMap<(DeviceId, RoomId), Sequences>,
+    pub inbound: BTreeMap<(DeviceId, u64), Inbound>,
+    pub taken: BTreeMap<TakenLine, TakenBlock>,
+}
 
 /// Gives each device its channel, and answers the rest of the table.
 pub(super) fn channels(shelf: &dyn Shelf, devices: &mut BTreeMap<DeviceId, Device>) -> Result<Lines, TurnFailed> {
-    let (mut sequences, mut inbound, mut found) = (BTreeMap::new(), BTreeMap::new(), 0);
+    let (mut lines, mut found) = (Lines::default(), 0);
     for (key, bytes) in all_rows(shelf, Table::Channel)? {
         if let Some(device) = DeviceId::from_slice(&key).and_then(|device| devices.get_mut(&device)) {
             device.channel = decode_row(&bytes)?;
             found += 1;
         } else if let Some(of) = split_sequences_key(&key) {
-            sequences.insert(of, decode_row(&bytes)?);
+            lines.sequences.insert(of, decode_row(&bytes)?);
         } else if let Some(of) = split_inbound_key(&key).filter(|(device, _)| devices.contains_key(device)) {
-            inbound.insert(of, decode_row(&bytes)?);
+            lines.inbound.insert(of, decode_row(&bytes)?);
+        } else if let Some((_, line)) = TakenLine::split(&key).filter(|(device, _)| devices.contains_key(device)) {
+            lines.taken.insert(line, decode_row(&bytes)?);
         }
     }
     // To begin at 0 again would use numbers of the outbox twice.
-    if found == devices.len() { Ok((sequences, inbound)) } else { Err(TurnFailed("a device has no channel")) }
+    if found == devices.len() { Ok(lines) } else { Err(TurnFailed("a device has no channel")) }
 }
 
 /// The grants by which friends may still answer what an earlier run has said by their lifelines.

@@ -229,3 +229,42 @@ fn a_tag_that_was_used_lately_is_known_within_the_minutes_searches_and_none_that
     }
     assert_eq!(used(&mut pair, 99, None), None, "not in this minute");
 }
+
+#[test]
+fn a_used_tag_is_found_again_and_so_many_are_kept_and_looked_for_in_a_minute() {
+    let mut pair = pair();
+    let mut keys = vec![(pair.device, pair.key.clone())];
+    for id in 0..7u64 {
+        let other = Identity::generate(&mut ChaCha20Rng::seed_from_u64(10 + id), NOW, DAY);
+        let key = seed(&mut pair.state, &other, SEED);
+        keys.push((other.device, key));
+    }
+    let used = FAR_AHEAD - 1;
+    for (device, _) in &keys {
+        // Its own counter is the last that is used, and leaves the others skipped or forgotten.
+        for counter in [0, 1, 2, used] {
+            let found = Found { device: *device, seed: SEED, counter };
+            pair.tags.take(&mut pair.state, NOW, &found);
+        }
+    }
+    for round in 0..2 {
+        for (device, key) in &keys {
+            let now = NOW.after(MINUTE * round);
+            let found = pair.tags.past(&pair.state, now, &key.tag(1), Some(*device));
+            assert_eq!(found, Some(Found { device: *device, seed: SEED, counter: 1 }));
+            assert_eq!(pair.tags.past(&pair.state, now, &key.tag(used), None).map(|found| found.counter), Some(used));
+            assert!(pair.tags.past.len() <= past::PAST_MAX);
+        }
+    }
+    // What nobody has sealed uses up half of the minute, and no more.
+    let later = NOW.after(MINUTE * 9);
+    for junk in 0..200u8 {
+        assert_eq!(pair.tags.past(&pair.state, later, &[junk; 16], None), None);
+    }
+    assert!(pair.tags.past.looked() <= past::LOOK_BACK_MAX / 2);
+    for (device, key) in &keys {
+        assert!(pair.tags.past(&pair.state, later, &key.tag(2), Some(*device)).is_some(), "who is behind the link is heard still");
+    }
+    pair.state.forget_device(&pair.device);
+    assert_eq!(pair.tags.past(&pair.state, NOW.after(MINUTE * 10), &pair.key.tag(1), None), None);
+}
