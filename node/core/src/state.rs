@@ -111,6 +111,8 @@ pub(crate) struct State {
     /// Seeds to write or to delete at the end of the turn.
     changed_inbound: BTreeSet<(DeviceId, u64)>,
     dirty_counters: bool,
+    /// What the last row of [`Table::Arrival`] says.
+    arrives_in: Option<RoomId>,
 }
 
 impl State {
@@ -158,6 +160,7 @@ impl State {
             persons: load_all(shelf, Table::Person, |row: &Person| row.said.person)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).filter(|key| key.len() != DeviceId::LEN).collect(),
             barred: load::barred(shelf)?,
+            arrives_in: shelf.range_back(Table::Arrival, &[u8::MAX; 9], 1)?.first().and_then(|(_, room)| RoomId::from_slice(room)),
             ..Self::empty(own, clock)
         })
     }
@@ -202,6 +205,7 @@ impl State {
             gone_devices: BTreeSet::new(),
             dirty_friends: BTreeSet::new(),
             dirty_counters: false,
+            arrives_in: None,
         }
     }
 
@@ -317,11 +321,19 @@ impl State {
     }
 
     /// The number of the next message to arrive.
-    pub fn next_arrival(&mut self) -> u64 {
+    pub fn next_arrival(&mut self, turn: &mut Turn<'_>, conversation: &RoomId) -> u64 {
         let number = self.counters.arrival;
+        if self.arrives_in.replace(*conversation) != Some(*conversation) {
+            turn.put_raw(Table::Arrival, &number.to_be_bytes(), conversation.as_bytes().to_vec());
+        }
         self.counters.arrival = number.saturating_add(1);
         self.dirty_counters = true;
         number
+    }
+
+    /// Rows of [`Table::Arrival`] were taken out: the next arrival gets one.
+    pub fn arrivals_forgotten(&mut self) {
+        self.arrives_in = None;
     }
 
     /// How many messages are not in the index of words yet.

@@ -43,7 +43,8 @@ pub enum Table {
     /// When a message is to be given up. Key: moment in milliseconds (8 B), conversation,
     /// arrival number (8 B). Value: empty.
     Expiry = 12,
-    /// Which conversation a message belongs to. Key: arrival number (8 B). Value: room id.
+    /// In which conversation messages have arrived. Key: arrival number (8 B) of the first of those that came one after the other
+    /// in one conversation; in rows of older builds, of each message. Value: room id.
     Arrival = 13,
     /// One mailbox of ours at a relay. Key: mailbox id.
     RelayMailbox = 14,

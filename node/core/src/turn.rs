@@ -148,6 +148,22 @@ impl Turn<'_> {
         Ok(rows.into_iter().take(limit).collect())
     }
 
+    /// The last row below a key, this turn's writes included.
+    pub fn last_below(&self, table: Table, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TurnFailed> {
+        let mut pending: BTreeMap<&[u8], Option<&Vec<u8>>> = BTreeMap::new();
+        for change in self.out.changes.iter() {
+            match change {
+                Change::Put(of, at, value) if *of == table && at.as_slice() < key => drop(pending.insert(at, Some(value))),
+                Change::Delete(of, at) if *of == table && at.as_slice() < key => drop(pending.insert(at, None)),
+                Change::Put(..) | Change::Delete(..) | Change::Index(..) | Change::Unindex(..) | Change::ClearIndex => {}
+            }
+        }
+        let written = pending.iter().rev().find_map(|(at, value)| Some((at.to_vec(), (*value)?.clone())));
+        let rows = self.shelf.range_back(table, key, pending.len().saturating_add(1))?;
+        let stored = rows.into_iter().find(|(at, _)| !pending.contains_key(at.as_slice()));
+        Ok(stored.into_iter().chain(written).max_by(|a, b| a.0.cmp(&b.0)))
+    }
+
     /// Writes a row.
     pub fn put<T: Encode<()>>(&mut self, table: Table, key: &[u8], row: &T) {
         self.put_raw(table, key, codec::encode_row(row));

@@ -10,7 +10,7 @@ use super::history::{arrival_of, view};
 use super::texts::is_shown;
 use crate::command::{CommandError, MessageView, Reply};
 use crate::limits::{INDEX_BACKLOG, INDEX_BATCH, INDEX_QUIET, READ_LIMIT, SEARCH_MAX, SEARCHES_WAITING};
-use crate::rows::{Message, message_key};
+use crate::rows::{Message, conversation_of, message_key};
 use crate::seam::{Action, CommandId};
 use crate::state::State;
 use crate::table::Table;
@@ -131,8 +131,7 @@ fn find(state: &State, turn: &Turn<'_>, wish: &Wish) -> Result<Vec<MessageView>,
 
 /// The message with an arrival number.
 fn numbered(turn: &Turn<'_>, number: u64) -> Result<Option<(RoomId, Message)>, TurnFailed> {
-    let conversation = turn.get(Table::Arrival, &number.to_be_bytes())?.and_then(|room| RoomId::from_slice(&room));
-    let Some(conversation) = conversation else { return Ok(None) };
+    let Some(conversation) = conversation_of(turn, number)? else { return Ok(None) };
     Ok(turn.row(Table::Message, &message_key(&conversation, number))?.map(|message| (conversation, message)))
 }
 

@@ -11,7 +11,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{LINES_OF_MEMBER, LINES_PAGE, OUTBOX_MAX};
 use crate::people::{self, persons};
 use crate::rooms;
-use crate::rows::{Friend, FriendState, Line, Message, message_key, set_message_state, split_key};
+use crate::rows::{Friend, FriendState, Line, Message, conversation_of, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -117,7 +117,7 @@ pub(crate) fn is_flood(turn: &Turn<'_>, room: &RoomId, by: &PeerId, line: &Line)
 pub(crate) fn note_line(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, by: &PeerId, line: Line) {
     let (id, at) = (MessageId::at(turn.stamp, turn.rng), turn.stamp);
     let message = Message { id, from: *by, at, state: MessageState::Read, text: String::new(), fault: None, line: Some(line), via: None };
-    let arrival = state.next_arrival();
+    let arrival = state.next_arrival(turn, room);
     file(turn, room, arrival, &message);
     if is_shown(state, room, arrival) {
         turn.notify(Event::Message { room: *room, message: id });
@@ -130,8 +130,19 @@ pub(super) fn is_shown(state: &State, room: &RoomId, arrival: u64) -> bool {
 }
 
 /// Forgets what arrived in a room from a number on, a page at a time. Whether nothing of it is left.
-pub(crate) fn forget(state: &State, turn: &mut Turn<'_>, room: &RoomId, from: u64) -> Result<bool, TurnFailed> {
-    for (key, bytes) in turn.range(Table::Message, &message_key(room, from), RANGE_LIMIT)? {
+pub(crate) fn forget(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, from: u64) -> Result<bool, TurnFailed> {
+    let page = turn.range(Table::Message, &message_key(room, from), RANGE_LIMIT)?;
+    if let Some((last, _)) = page.last()
+        && let Some((_, last)) = split_key(last).filter(|(of, _)| of == room)
+    {
+        // What is left of the room until the next page is found behind this one.
+        let rest = last.saturating_add(1);
+        if conversation_of(turn, rest)?.as_ref() == Some(room) {
+            turn.put_raw(Table::Arrival, &rest.to_be_bytes(), room.as_bytes().to_vec());
+        }
+    }
+    state.arrivals_forgotten();
+    for (key, bytes) in page {
         let Some((_, arrival)) = split_key(&key).filter(|(of, _)| of == room) else { return Ok(true) };
         let message: Message = decode_row(&bytes)?;
         turn.delete(Table::Message, &key);
@@ -167,7 +178,7 @@ fn write(state: &mut State, turn: &mut Turn<'_>, conversation: &RoomId, text: St
         line: None,
         via: None,
     };
-    let arrival = state.next_arrival();
+    let arrival = state.next_arrival(turn, conversation);
     file(turn, conversation, arrival, &message);
     (arrival, message)
 }
@@ -177,7 +188,6 @@ fn file(turn: &mut Turn<'_>, conversation: &RoomId, arrival: u64, message: &Mess
     let key = message_key(conversation, arrival);
     turn.put(Table::Message, &key, message);
     turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
-    turn.put_raw(Table::Arrival, &arrival.to_be_bytes(), conversation.as_bytes().to_vec());
 }
 
 pub(super) fn seal_and_queue(
@@ -213,7 +223,7 @@ pub(crate) fn receive(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, fro
         line: None,
         via: None,
     };
-    let arrival = state.next_arrival();
+    let arrival = state.next_arrival(turn, &conversation);
     state.clock.witnessed(message.at);
     file(turn, &conversation, arrival, &message);
     if state.groups.rooms.contains_key(room) {
@@ -264,7 +274,7 @@ pub(crate) fn copy_in(
         return Ok(false);
     }
     let message = Message { id: text.id, from, at: text.at, state: reached, text: text.text, fault: None, line: None, via: Some(via) };
-    let arrival = state.next_arrival();
+    let arrival = state.next_arrival(turn, conversation);
     file(turn, conversation, arrival, &message);
     if is_shown(state, conversation, arrival) {
         turn.notify(Event::Message { room: *conversation, message: message.id });
@@ -374,3 +384,6 @@ pub(crate) fn mark_read(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, m
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,8 @@
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
-use crate::rows::Friend;
+use crate::rows::{Friend, conversation_of};
 use crate::state::State;
-use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Capabilities, OwnSaid, RoomPayload};
 use symbolon_presence::id::RoomId;
@@ -42,19 +41,16 @@ pub(super) fn page_from<T>(
     (most, most_bytes): (usize, usize),
     pick: impl Fn(&Turn<'_>, &RoomId, u64) -> Result<Option<(usize, T)>, TurnFailed>,
 ) -> Result<(Vec<T>, u64), TurnFailed> {
-    let (mut next, mut texts, mut bytes) = (from, Vec::new(), 0);
-    let page = turn.range(Table::Arrival, &from.to_be_bytes(), 4 * most)?;
-    let is_last = page.len() < 4 * most;
-    for (key, conversation) in page {
-        let Some(arrival) = key.first_chunk::<8>().map(|key| u64::from_be_bytes(*key)) else { continue };
+    let (mut texts, mut bytes) = (Vec::new(), 0);
+    let end = state.counters.arrival.min(from.saturating_add(4 * most as u64));
+    for arrival in from..end {
         if texts.len() >= most || bytes >= most_bytes {
             return Ok((texts, arrival));
         }
-        next = arrival.saturating_add(1);
-        let Some(conversation) = RoomId::from_slice(&conversation) else { continue };
+        let Some(conversation) = conversation_of(turn, arrival)? else { continue };
         let Some((length, text)) = pick(turn, &conversation, arrival)? else { continue };
         bytes += length;
         texts.push(text);
     }
-    Ok((texts, if is_last { state.counters.arrival } else { next }))
+    Ok((texts, from.max(end)))
 }

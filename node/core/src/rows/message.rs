@@ -122,6 +122,13 @@ pub(crate) fn split_key(key: &[u8]) -> Option<(RoomId, u64)> {
     Some((RoomId::from_slice(conversation)?, u64::from_be_bytes(*arrival)))
 }
 
+/// In which conversation a message with this arrival number lies, if it is there still. A row stands for all that have arrived in
+/// the same conversation one after the other, from its number on.
+pub(crate) fn conversation_of(turn: &Turn<'_>, arrival: u64) -> Result<Option<RoomId>, TurnFailed> {
+    let row = turn.last_below(Table::Arrival, &arrival.saturating_add(1).to_be_bytes())?;
+    Ok(row.and_then(|(_, conversation)| RoomId::from_slice(&conversation)))
+}
+
 /// Notes how far a message of ours got. Never goes back from `delivered`.
 pub(crate) fn set_message_state(
     turn: &mut Turn<'_>,
