@@ -33,7 +33,9 @@ pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
 pub(crate) use invite::{Invite, Pairing};
 pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
-pub(crate) use message::{Counters, Fault, INDEXING, Line, Message, conversation_of, message_key, set_message_state, split_key};
+pub(crate) use message::{
+    Counters, Fault, INDEXING, Line, Message, conversation_of, key_of_message, message_key, set_message_state, split_key,
+};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use package::{Awaited, FormerGrant, Lies, OwnPackage, Stocked};
 #[cfg(test)]

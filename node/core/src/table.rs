@@ -28,7 +28,7 @@ pub enum Table {
     Device = 6,
     /// One message of a conversation. Key: room id, then arrival number (8 B).
     Message = 7,
-    /// Where a message lies. Key: message id. Value: key in [`Table::Message`].
+    /// When a message has arrived. Key: message id. Value: arrival number (8 B); in rows of older builds, key in [`Table::Message`].
     MessageIndex = 8,
     /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B). Behind one that is long, under its key and
     /// 0 (1 B): how it was sealed last, and where a copy lies.

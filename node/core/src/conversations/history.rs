@@ -11,7 +11,7 @@ use crate::limits::READ_LIMIT;
 use crate::notice::ConversationsNotice;
 use crate::people::{self, Target, persons};
 use crate::rooms;
-use crate::rows::{self, Fault, Friend, Group, Message, message_key, split_key};
+use crate::rows::{self, Fault, Friend, Group, Message, key_of_message, message_key, split_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed, decode_row};
@@ -22,7 +22,7 @@ use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
 
 /// One message.
 pub(crate) fn message(state: &State, turn: &Turn<'_>, id: &MessageId) -> Result<MessageView, Failed> {
-    let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
+    let key = key_of_message(turn, id)?.ok_or(CommandError::NotFound)?;
     let message = turn.row::<Message>(Table::Message, &key)?.ok_or(CommandError::NotFound)?;
     let (conversation, arrival) =
         split_key(&key).filter(|(room, arrival)| is_shown(state, room, *arrival)).ok_or(CommandError::NotFound)?;
@@ -192,14 +192,14 @@ fn unread_in(state: &State, conversation: &RoomId) -> usize {
 
 /// The arrival number of a message.
 pub(crate) fn arrival_of(turn: &Turn<'_>, id: &MessageId) -> Result<u64, Failed> {
-    let key = turn.get(Table::MessageIndex, id.as_bytes())?.ok_or(CommandError::NotFound)?;
+    let key = key_of_message(turn, id)?.ok_or(CommandError::NotFound)?;
     Ok(split_key(&key).ok_or(CommandError::NotFound)?.1)
 }
 
 /// Another device of ours has read a person's texts up to this one.
 pub(crate) fn read_elsewhere(state: &mut State, turn: &mut Turn<'_>, friend: &PeerId, id: &MessageId) -> Result<(), TurnFailed> {
     let Some(conversation) = state.friends.get(friend).map(|friend| friend.conversation) else { return Ok(()) };
-    let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { return Ok(()) };
+    let Some(key) = key_of_message(turn, id)? else { return Ok(()) };
     let Some((_, arrival)) = split_key(&key).filter(|(of, _)| *of == conversation) else { return Ok(()) };
     let mut read = 0u32;
     for (key, bytes) in turn.shelf.range_back(Table::Message, &message_key(&conversation, arrival.saturating_add(1)), READ_LIMIT)? {

@@ -1,7 +1,7 @@
 //! What was read in shared rooms at another device of ours.
 
 use crate::command::MessageState;
-use crate::rows::{Message, split_key};
+use crate::rows::{Message, key_of_message, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -13,7 +13,7 @@ use symbolon_presence::id::MessageId;
 pub(crate) fn read_elsewhere_in_rooms(state: &mut State, turn: &mut Turn<'_>, texts: &[MessageId]) -> Result<(), TurnFailed> {
     let mut changed = BTreeSet::new();
     for id in texts {
-        let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { continue };
+        let Some(key) = key_of_message(turn, id)? else { continue };
         let Some((room, _)) = split_key(&key).filter(|(room, _)| state.groups.rooms.contains_key(room)) else { continue };
         let Some(message) = turn.row::<Message>(Table::Message, &key)? else { continue };
         if message.state != MessageState::Delivered || message.from == state.own.peer || message.line.is_some() {

@@ -11,7 +11,7 @@ use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{LINES_OF_MEMBER, LINES_PAGE, OUTBOX_MAX};
 use crate::people::{self, persons};
 use crate::rooms;
-use crate::rows::{Friend, FriendState, Line, Message, conversation_of, message_key, set_message_state, split_key};
+use crate::rows::{Friend, FriendState, Line, Message, conversation_of, key_of_message, message_key, set_message_state, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -187,7 +187,7 @@ fn write(state: &mut State, turn: &mut Turn<'_>, conversation: &RoomId, text: St
 fn file(turn: &mut Turn<'_>, conversation: &RoomId, arrival: u64, message: &Message) {
     let key = message_key(conversation, arrival);
     turn.put(Table::Message, &key, message);
-    turn.put_raw(Table::MessageIndex, message.id.as_bytes(), key);
+    turn.put_raw(Table::MessageIndex, message.id.as_bytes(), arrival.to_be_bytes().to_vec());
 }
 
 pub(super) fn seal_and_queue(
@@ -314,7 +314,7 @@ pub(crate) fn copy_shared(
 
 /// Another device of ours has heard how far a text of ours has got.
 pub(crate) fn got(turn: &mut Turn<'_>, id: &MessageId, reached: MessageState) -> Result<(), TurnFailed> {
-    let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { return Ok(()) };
+    let Some(key) = key_of_message(turn, id)? else { return Ok(()) };
     let Some((message, (conversation, arrival))) = turn.row::<Message>(Table::Message, &key)?.zip(split_key(&key)) else { return Ok(()) };
     match reached {
         MessageState::Read if message.state != MessageState::Read => {
@@ -349,7 +349,7 @@ pub(crate) fn delivered(
 pub(crate) fn mark_read(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, message: &MessageId) -> Result<(), TurnFailed> {
     let from = &persons::head(state, from);
     let Some(friend) = state.friends.get(from) else { return Ok(()) };
-    let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
+    let Some(key) = key_of_message(turn, message)? else { return Ok(()) };
     let Some((conversation, arrival)) = split_key(&key).filter(|(conversation, _)| *conversation == friend.conversation) else {
         return Ok(());
     };

@@ -11,7 +11,7 @@ use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{DEVICES_MAX, MARKS_SAID, ROOMS_ELSEWHERE_MAX, ROOMS_MAX, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people;
-use crate::rows::{Friend, Group, GroupStanding, Message, RoomNote, RoomsTaken, SetBy, message_key, split_key};
+use crate::rows::{Friend, Group, GroupStanding, Message, RoomNote, RoomsTaken, SetBy, key_of_message, message_key, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -166,7 +166,7 @@ impl SharedRooms {
         let reads: Vec<MessageId> = std::mem::take(&mut self.reads).into_iter().collect();
         let mut first: Option<u64> = None;
         for id in reads.iter().filter(|_| !others.is_empty()) {
-            let arrival = turn.get(Table::MessageIndex, id.as_bytes())?.and_then(|key| split_key(&key)).map(|(_, arrival)| arrival);
+            let arrival = key_of_message(turn, id)?.and_then(|key| split_key(&key)).map(|(_, arrival)| arrival);
             first = first.into_iter().chain(arrival).min();
         }
         if let Some(first) = first {

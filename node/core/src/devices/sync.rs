@@ -12,7 +12,7 @@ use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{MARKS_OWED_MAX, MARKS_OWED_SAID, PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people::{self, persons};
-use crate::rows::{Friend, Message, Sibling, message_key};
+use crate::rows::{Friend, Message, Sibling, key_of_message, message_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -326,7 +326,7 @@ impl Devices {
         }
         let mut states = Vec::new();
         for id in std::mem::take(&mut self.states) {
-            let Some(key) = turn.get(Table::MessageIndex, id.as_bytes())? else { continue };
+            let Some(key) = key_of_message(turn, &id)? else { continue };
             let Some(message) = turn.row::<Message>(Table::Message, &key)? else { continue };
             // Who has sent it knows; what was heard of it elsewhere is not said back.
             if message.from == state.own.peer && message.via.is_none() && message.state != MessageState::Queued {

@@ -8,7 +8,8 @@ use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
 use crate::rows::{
-    Audience, Device, Fault, GroupStanding, Inner, Message, ROOM_LANE, Tally, commit_key, message_key, set_message_state, split_key,
+    Audience, Device, Fault, GroupStanding, Inner, Message, ROOM_LANE, Tally, commit_key, key_of_message, message_key, set_message_state,
+    split_key,
 };
 use crate::state::State;
 use crate::table::Table;
@@ -117,7 +118,7 @@ pub(crate) fn mark_read(
     from: &PeerId,
     message: &MessageId,
 ) -> Result<(), TurnFailed> {
-    let Some(key) = turn.get(Table::MessageIndex, message.as_bytes())? else { return Ok(()) };
+    let Some(key) = key_of_message(turn, message)? else { return Ok(()) };
     let Some((_, arrival)) = split_key(&key).filter(|(of, _)| of == room) else { return Ok(()) };
     let before = message_key(room, arrival.saturating_add(1));
     let page = turn.shelf.range_back(Table::Message, &before, PAGE)?;

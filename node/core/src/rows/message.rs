@@ -129,6 +129,13 @@ pub(crate) fn conversation_of(turn: &Turn<'_>, arrival: u64) -> Result<Option<Ro
     Ok(row.and_then(|(_, conversation)| RoomId::from_slice(&conversation)))
 }
 
+/// The key of a message in [`Table::Message`]. Its id names its arrival number; in rows of older builds, the whole key.
+pub(crate) fn key_of_message(turn: &Turn<'_>, id: &MessageId) -> Result<Option<Vec<u8>>, TurnFailed> {
+    let Some(row) = turn.get(Table::MessageIndex, id.as_bytes())? else { return Ok(None) };
+    let Ok(arrival) = row.as_slice().try_into().map(u64::from_be_bytes) else { return Ok(Some(row)) };
+    Ok(conversation_of(turn, arrival)?.map(|conversation| message_key(&conversation, arrival)))
+}
+
 /// Notes how far a message of ours got. Never goes back from `delivered`.
 pub(crate) fn set_message_state(
     turn: &mut Turn<'_>,

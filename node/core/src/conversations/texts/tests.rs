@@ -56,3 +56,17 @@ fn while_a_room_is_forgotten_page_by_page_what_is_left_of_it_is_found_and_so_is_
         }
     });
 }
+
+#[test]
+fn a_message_is_found_by_its_id_also_in_the_form_of_an_older_build() {
+    in_turn(|state, turn| {
+        for room in [ROOM, OTHER] {
+            let (number, id) = (state.next_arrival(turn, &room), MessageId::at(turn.stamp, turn.rng));
+            turn.put_raw(Table::MessageIndex, id.as_bytes(), number.to_be_bytes().to_vec());
+            assert_eq!(key_of_message(turn, &id).unwrap(), Some(message_key(&room, number)));
+            turn.put_raw(Table::MessageIndex, id.as_bytes(), message_key(&room, number));
+            assert_eq!(key_of_message(turn, &id).unwrap(), Some(message_key(&room, number)));
+            assert_eq!(key_of_message(turn, &MessageId([9; 16])).unwrap(), None);
+        }
+    });
+}

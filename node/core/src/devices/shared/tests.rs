@@ -101,7 +101,7 @@ fn a_text_is_filed_once_and_what_was_read_at_one_device_is_read_whichever_word_c
         heard_text(state, turn, from, text(5, WRITER, MessageState::Read)).unwrap();
         assert_eq!(note(state), (false, false, 3));
         let reached = |turn: &Turn<'_>, n: u8| {
-            let key = turn.get(Table::MessageIndex, &[n; 16]).unwrap().unwrap();
+            let key = key_of_message(turn, &MessageId([n; 16])).unwrap().unwrap();
             turn.row::<Message>(Table::Message, &key).unwrap().unwrap()
         };
         conversations::read_elsewhere_in_rooms(state, turn, &[MessageId([1; 16]), MessageId([4; 16]), MessageId([99; 16])]).unwrap();
