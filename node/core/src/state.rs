@@ -40,6 +40,9 @@ use own_packages::OwnPackages;
 pub(crate) use signs::Build;
 use taken::Taken;
 
+/// So many numbers of arrivals are taken together: a start begins behind those that were taken and not used.
+const ARRIVALS_TAKEN: u64 = 64;
+
 /// All of it.
 #[derive(Debug)]
 pub(crate) struct State {
@@ -111,6 +114,8 @@ pub(crate) struct State {
     /// Seeds to write or to delete at the end of the turn.
     changed_inbound: BTreeSet<(DeviceId, u64)>,
     dirty_counters: bool,
+    /// The first number of arrivals that may not be used before more are taken.
+    arrivals_taken: u64,
     /// What the last row of [`Table::Arrival`] says.
     arrives_in: Option<RoomId>,
 }
@@ -139,7 +144,6 @@ impl State {
         let load::Lines { sequences, inbound, taken } = load::channels(shelf, &mut devices)?;
         let lifelines = load_all(shelf, Table::Lifeline, |row: &Given| row.peer)?;
         Ok(Self {
-            counters,
             invites: load_all(shelf, Table::Invite, |row: &Invite| row.grant)?,
             requests,
             introductions: load_all(shelf, Table::Introduction, |row: &Introducing| row.id)?,
@@ -160,7 +164,9 @@ impl State {
             persons: load_all(shelf, Table::Person, |row: &Person| row.said.person)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).filter(|key| key.len() != DeviceId::LEN).collect(),
             barred: load::barred(shelf)?,
+            arrivals_taken: counters.arrival,
             arrives_in: shelf.range_back(Table::Arrival, &[u8::MAX; 9], 1)?.first().and_then(|(_, room)| RoomId::from_slice(room)),
+            counters,
             ..Self::empty(own, clock)
         })
     }
@@ -205,6 +211,7 @@ impl State {
             gone_devices: BTreeSet::new(),
             dirty_friends: BTreeSet::new(),
             dirty_counters: false,
+            arrivals_taken: 0,
             arrives_in: None,
         }
     }
@@ -327,7 +334,10 @@ impl State {
             turn.put_raw(Table::Arrival, &number.to_be_bytes(), conversation.as_bytes().to_vec());
         }
         self.counters.arrival = number.saturating_add(1);
-        self.dirty_counters = true;
+        if self.counters.arrival > self.arrivals_taken {
+            self.arrivals_taken = number.saturating_add(ARRIVALS_TAKEN);
+            self.dirty_counters = true;
+        }
         number
     }
 
@@ -366,7 +376,7 @@ impl State {
             }
         }
         if std::mem::take(&mut self.dirty_counters) {
-            turn.put(Table::Meta, b"counters", &self.counters);
+            turn.put(Table::Meta, b"counters", &Counters { arrival: self.arrivals_taken, ..self.counters });
         }
         // With what is written anyway.
         if std::mem::take(&mut turn.out.has_changed) {

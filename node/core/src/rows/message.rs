@@ -222,7 +222,7 @@ impl Fault {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Counters {
-    /// The number of the next message to arrive, over all conversations.
+    /// The number of the next message to arrive, over all conversations. In the row, the first one that is not taken yet.
     #[n(0)]
     pub arrival: u64,
     /// Messages with a lower number are in the index of words.

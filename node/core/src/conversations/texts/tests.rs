@@ -70,3 +70,20 @@ fn a_message_is_found_by_its_id_also_in_the_form_of_an_older_build() {
         }
     });
 }
+
+#[test]
+fn numbers_are_taken_many_at_a_time_and_a_start_uses_none_again() {
+    in_turn(|state, turn| {
+        let mut writes = 0;
+        for number in 0..200 {
+            assert_eq!(state.next_arrival(turn, &ROOM), number);
+            let before = turn.get(Table::Meta, b"counters").unwrap();
+            state.flush(turn);
+            let after = turn.get(Table::Meta, b"counters").unwrap();
+            writes += usize::from(before != after);
+            let stored: crate::rows::Counters = decode_row(&after.unwrap()).unwrap();
+            assert!(stored.arrival > number, "a start begins behind it");
+        }
+        assert_eq!(writes, 4);
+    });
+}
