@@ -118,10 +118,10 @@ fn a_text_writes_few_rows_and_few_pages_on_each_side() {
                 *pages as f64 * 4120.0 / texts as f64
             );
             let (most_rows, most_pages) = match (name, at_once) {
-                ("sender", 1) => (11.0, 11.0),
-                ("sender", _) => (7.5, 1.6),
-                ("receiver", 1) => (9.0, 8.0),
-                (_, _) => (3.5, 1.1),
+                ("sender", 1) => (9.6, 9.0),
+                ("sender", _) => (6.2, 1.3),
+                ("receiver", 1) => (7.6, 6.0),
+                (_, _) => (2.4, 0.8),
             };
             assert!(each(count) <= most_rows && *pages as f64 <= most_pages * texts as f64, "{name}, {at_once} at once");
             for (table, (count, bytes)) in rows {
