@@ -94,8 +94,9 @@ impl State {
         let row: Option<TakenBlock> = turn.row(Table::Seen, &line.block_key(block))?;
         let mut row = row.unwrap_or_else(|| TakenBlock::new(block));
         row.note(at, number, id, answered);
+        let is_left = matches!(line, TakenLine::Room(device, room) if !self.sequences.contains_key(&(device, room)));
         let Taken { newest, changed, .. } = &mut self.taken;
-        if newest.get(&line).is_some_and(|newest| newest.block > block) {
+        if is_left || newest.get(&line).is_some_and(|newest| newest.block > block) {
             turn.put(Table::Seen, &line.block_key(block), &row);
             return Ok(true);
         }
@@ -150,6 +151,7 @@ mod tests {
         in_turn(|state, turn| {
             let (device, room) = (DeviceId([1; 16]), RoomId([2; 32]));
             let line = TakenLine::Room(device, room);
+            state.sequences_mut(&device, &room);
             assert!(state.note_taken(turn, line, (3, &id(3)), DELIVERED).unwrap());
             state.taken.flush(turn);
             state.forget_sequences(&device, &room);
@@ -160,7 +162,17 @@ mod tests {
             assert_eq!(state.was_taken(turn, &line, 3, &id(3)).unwrap(), Was::Answered(DELIVERED));
             assert!(!state.note_taken(turn, line, (3, &id(4)), DELIVERED).unwrap());
             assert!(state.note_taken(turn, line, (4, &id(4)), DELIVERED).unwrap());
-            assert_eq!(state.was_taken(turn, &line, 3, &id(3)).unwrap(), Was::Answered(DELIVERED), "what was noted before stays");
+            assert!(state.note_taken(turn, line, (70, &id(70)), DELIVERED).unwrap());
+            assert!(state.taken.newest.is_empty(), "of a room that was left nothing is held in memory");
+            state.sequences_mut(&device, &room);
+            assert!(state.note_taken(turn, line, (5, &id(5)), DELIVERED).unwrap());
+            for number in [3, 4, 5, 70] {
+                assert_eq!(
+                    state.was_taken(turn, &line, number, &id(number)).unwrap(),
+                    Was::Answered(DELIVERED),
+                    "what was noted before stays"
+                );
+            }
         });
     }
 }
