@@ -148,8 +148,8 @@ impl Turn<'_> {
         Ok(rows.into_iter().take(limit).collect())
     }
 
-    /// The last row below a key, this turn's writes included.
-    pub fn last_below(&self, table: Table, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, TurnFailed> {
+    /// The value of the last row below a key, this turn's writes included.
+    pub fn last_below(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
         let mut pending: BTreeMap<&[u8], Option<&Vec<u8>>> = BTreeMap::new();
         for change in self.out.changes.iter() {
             match change {
@@ -161,7 +161,8 @@ impl Turn<'_> {
         let written = pending.iter().rev().find_map(|(at, value)| Some((at.to_vec(), (*value)?.clone())));
         let rows = self.shelf.range_back(table, key, pending.len().saturating_add(1))?;
         let stored = rows.into_iter().find(|(at, _)| !pending.contains_key(at.as_slice()));
-        Ok(stored.into_iter().chain(written).max_by(|a, b| a.0.cmp(&b.0)))
+        let last = stored.into_iter().chain(written).max_by(|a, b| a.0.cmp(&b.0));
+        Ok(last.map(|(_, value)| value))
     }
 
     /// Writes a row.

@@ -126,7 +126,7 @@ pub(crate) fn split_key(key: &[u8]) -> Option<(RoomId, u64)> {
 /// the same conversation one after the other, from its number on.
 pub(crate) fn conversation_of(turn: &Turn<'_>, arrival: u64) -> Result<Option<RoomId>, TurnFailed> {
     let row = turn.last_below(Table::Arrival, &arrival.saturating_add(1).to_be_bytes())?;
-    Ok(row.and_then(|(_, conversation)| RoomId::from_slice(&conversation)))
+    Ok(row.and_then(|conversation| RoomId::from_slice(&conversation)))
 }
 
 /// The key of a message in [`Table::Message`]. Its id names its arrival number; in rows of older builds, the whole key.
