@@ -143,12 +143,8 @@ fn a_repeat_is_answered_the_same_after_a_restart_and_leaves_no_row() {
     }
     let sent = sim.wire.take().unwrap().into_iter().filter(|sent| (sent.from, sent.to) == (a, b));
     let known = |put: &Put| matches!(kind(&put.envelope), Some(Kind::Known(_)));
-    let puts: Vec<Put> = sent
-        .filter_map(|sent| match Frame::decode(&sent.bytes) {
-            Ok(Frame::Put(put)) if known(&put) => Some(put),
-            _ => None,
-        })
-        .collect();
+    let puts: Vec<Put> =
+        sent.filter_map(|sent| if let Ok(Frame::Put(put)) = Frame::decode(&sent.bytes) { Some(put) } else { None }).filter(known).collect();
     assert!(puts.len() >= 100);
     for is_restarted in [false, true] {
         if is_restarted {
@@ -158,10 +154,8 @@ fn a_repeat_is_answered_the_same_after_a_restart_and_leaves_no_row() {
         let (who, now) = (Who(sim.nodes[b].peer.to_string()), sim.now);
         let text = Command::Send { to: who, text: "on which link?".into(), lifetime: None };
         let said = sim.nodes[a].turn(now, vec![Input::Command(CommandId(1_000_000), text)], End::Commit);
-        let link = said.actions.iter().find_map(|action| match action {
-            Action::Net(NetAction::Send(link, _)) => Some(*link),
-            _ => None,
-        });
+        let link =
+            said.actions.iter().find_map(|action| if let Action::Net(NetAction::Send(link, _)) = action { Some(*link) } else { None });
         for put in &puts {
             let ended = sim.nodes[b].turn(now, vec![Input::Frame(link.unwrap(), Frame::Put(put.clone()).encode())], End::Commit);
             let mut answers = Vec::new();
