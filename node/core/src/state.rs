@@ -28,6 +28,7 @@ mod channels;
 mod groups;
 mod keys;
 mod load;
+mod notes;
 mod own_packages;
 mod packages;
 mod siblings;

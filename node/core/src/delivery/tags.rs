@@ -12,8 +12,10 @@ use symbolon_presence::id::DeviceId;
 use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_presence::time::{MINUTE, Timestamp};
 
+mod found;
 mod past;
 
+pub(crate) use found::{Found, Line, Tag};
 use past::Past;
 
 /// Tags kept ready for each seed of a device.
@@ -23,25 +25,6 @@ pub(crate) const AHEAD: u64 = 64;
 const SEARCH_MAX: u64 = 1 << 20;
 /// Tags computed for one seed of a device.
 const SEARCH_WIDTH: u64 = FAR_AHEAD - AHEAD;
-
-pub(crate) type Tag = [u8; 16];
-/// A device, and the number of a seed that was said to it.
-pub(crate) type Line = (DeviceId, u64);
-
-/// What a tag stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub device: DeviceId,
-    pub seed: u64,
-    pub counter: u64,
-}
-
-impl Found {
-    /// Opens an envelope that has the tag.
-    pub fn open(&self, state: &State, envelope: &[u8]) -> Option<Vec<u8>> {
-        state.inbound_under(&self.device, self.seed)?.opener.open(self.counter, envelope).ok()
-    }
-}
 
 /// The tags expected from all devices.
 #[derive(Debug, Default)]

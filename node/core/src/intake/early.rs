@@ -1,6 +1,5 @@
 //! Ordered frames that came before their turn: they wait in memory, and their senders still own them.
 
-use super::seen::Inside;
 use crate::delivery::Origin;
 use crate::delivery::tags::Found;
 use crate::groups;
@@ -11,6 +10,14 @@ use crate::wire::Known;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use symbolon_presence::id::{DeviceId, EpochId, FrameId, RoomId};
+
+/// What is inside an envelope: known again however often it is sealed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inside {
+    pub id: FrameId,
+    /// Of an ordered frame: its room, and its sequence there.
+    pub place: Option<(RoomId, u64)>,
+}
 
 /// An ordered frame that came before its turn.
 #[derive(Debug)]

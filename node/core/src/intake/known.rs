@@ -1,10 +1,10 @@
 //! Known envelopes: room messages of devices that we know, in the order of each room.
 
 use super::desk::Intake;
-use super::early::Early;
+use super::early::{Early, Inside};
 use super::given::Came;
 use super::inside::{Place, Said, room_message};
-use super::seen::{Inside, Seen, repeated_inside};
+use super::seen::{Seen, repeated_inside};
 use super::unopened::Awaits;
 use crate::delivery::before;
 use crate::delivery::tags::{Found, Tag};

@@ -4,26 +4,19 @@
 //! in a row of many. Anything else has a row of its own, as in older builds everything had.
 
 use super::desk::Intake;
+use super::early::Inside;
 use crate::delivery::tags::{Found, Tag};
 use crate::rooms::{self, Membership, order};
 use crate::rows::{Answered, TakenLine, Was};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use symbolon_presence::id::{DeviceId, FrameId, RoomId};
+use symbolon_presence::id::{DeviceId, FrameId};
 use symbolon_presence::time::Timestamp;
 use symbolon_relay::put::{Outcome, Refusal};
 
 /// Behind the time of an envelope that was taken in and refused.
 const SEEN_REFUSED: u8 = 1;
-
-/// What is inside an envelope: known again however often it is sealed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Inside {
-    pub id: FrameId,
-    /// Of an ordered frame: its room, and its sequence there.
-    pub place: Option<(RoomId, u64)>,
-}
 
 /// What became of an envelope the first time: a repeat gets the same answer.
 #[derive(Debug, Clone, Copy)]

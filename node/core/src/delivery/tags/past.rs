@@ -1,7 +1,7 @@
 //! Tags that were used up. A repeat of an envelope is known by its counter, and that is found by its tag: those of one seed are
 //! computed when a repeat comes, and kept for the others that come with it.
 
-use super::{Found, Line, Tag};
+use super::found::{Found, Line, Tag};
 use crate::rows::Inbound;
 use crate::state::State;
 use std::collections::{BTreeSet, HashMap};
