@@ -146,6 +146,11 @@ test("a conversation opens at the first new text, and read is only what was show
   await click(a, "button", /To the newest/);
   await a.tab.locator(".message .text", { hasText: "far below" }).waitFor();
   await a.tab.getByRole("button", { name: /To the newest/ }).waitFor({ state: "hidden" });
+  // A notice, or a keyboard on a phone, takes room away: the end stays in sight, and what comes is read.
+  await a.tab.setViewportSize({ width: 1120, height: 450 });
+  await ben.run("send", "Andi", "in a small window");
+  await until("it is read without a touch", async () => (await readAtBen()).at(-1) && (await ben.run("read", "Andi", "-n", "1", "--peek"))[0].text === "in a small window");
+  await a.tab.setViewportSize({ width: 1120, height: 720 });
 });
 
 test("texts that are sent before the node has answered come in order, and none is lost", async () => {
