@@ -108,6 +108,11 @@ impl Vitals {
         *lock(&self.failing) = Some(Failure { at, what });
     }
 
+    /// Whether what was to be written last could not be.
+    pub fn is_failing(&self) -> bool {
+        lock(&self.failing).is_some() || lock(&self.log_failing).is_some()
+    }
+
     /// The store's log was moved into its file, or was not.
     pub fn log_moved(&self, failure: Option<Failure>) {
         *lock(&self.log_failing) = failure;

@@ -95,6 +95,8 @@ pub struct NetConfig {
     pub listen: Vec<String>,
     /// The port of the last start ([`Net::port`]), so that friends find this node again.
     pub port: Option<u16>,
+    /// Whether somebody has named that port: without it, there is no start.
+    pub is_port_named: bool,
     /// Whether to listen on a second port, drawn at each start and announced to nobody but the LAN:
     /// there, the kept one would make a node known again. Only where listening everywhere.
     pub lan: bool,
@@ -125,6 +127,8 @@ pub enum NetError {
     BadAnnounce(usize),
     /// It is not possible to listen there.
     Listen(io::ErrorKind),
+    /// The port that was named cannot be had.
+    NamedPort(u16, io::ErrorKind),
     /// No listener came up in time.
     NotListening,
     /// The transport could not be set up.
@@ -153,6 +157,11 @@ impl fmt::Display for NetError {
                 )
             }
             Self::Listen(kind) => write!(f, "cannot listen: {kind}"),
+            Self::NamedPort(port, io::ErrorKind::AddrInUse) => {
+                write!(f, "port {port} is in use: another program listens there, by TCP or UDP")
+            }
+            Self::NamedPort(port, io::ErrorKind::PermissionDenied) => write!(f, "this user may not listen at port {port}"),
+            Self::NamedPort(port, kind) => write!(f, "cannot listen at port {port}: {kind}"),
             Self::NotListening => f.write_str("cannot listen: no network interface answered in time"),
             Self::Setup => f.write_str("the network transport could not be set up"),
         }
@@ -185,7 +194,7 @@ impl Net {
         if environment::key_log_is_set() {
             return Err(NetError::KeyLog);
         }
-        let NetConfig { listen, port, lan, forward, bootstrap, announce: announced, hub, mut limits } = config;
+        let NetConfig { listen, port, is_port_named, lan, forward, bootstrap, announce: announced, hub, mut limits } = config;
         limits.connections = limits.connections.min(environment::room_for_connections().unwrap_or(usize::MAX));
         let named = parse_listen(&listen)?;
         let servers = parse_servers(&bootstrap)?;
@@ -194,10 +203,13 @@ impl Net {
         let with_loopback = named.iter().any(|endpoint| endpoint.ip.is_loopback());
         let wanted = if named.is_empty() { port::everywhere() } else { named };
         let draw = || getrandom::u32().map_err(|_| io::Error::from(io::ErrorKind::Other));
-        let chosen = port::choose(wanted, port, draw).map_err(|error| NetError::Listen(error.kind()))?;
+        let chosen = port::choose(wanted, port, is_port_named, draw).map_err(|error| match port {
+            Some(port) if is_port_named => NetError::NamedPort(port, error.kind()),
+            _ => NetError::Listen(error.kind()),
+        })?;
 
         let everywhere = chosen.endpoints.iter().any(|endpoint| endpoint.ip.is_unspecified());
-        let second = if lan && everywhere { port::choose(port::everywhere(), None, draw).ok() } else { None };
+        let second = if lan && everywhere { port::choose(port::everywhere(), None, false, draw).ok() } else { None };
         let lan_port = second.as_ref().and_then(|second| second.port);
         let endpoints: Vec<Endpoint> = chosen.endpoints.into_iter().chain(second.into_iter().flat_map(|second| second.endpoints)).collect();
         let (request_sender, requests) = mpsc::channel(COMMAND_QUEUE);

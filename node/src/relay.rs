@@ -77,11 +77,16 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let wanted = net_config(&config, &kept, &set, &store)?;
     let places = wanted.limits.connections;
     let (announce, is_hub) = (wanted.announce.clone(), wanted.hub);
+    let shown = what_is_set(&config, &set, &announce);
     let data = config.data.clone();
     let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
     // One that stands in for a kept port that is taken is for this run only.
     if let Some(port) = net.port().filter(|port| Some(*port) != kept.port && !net.port_moved()) {
         Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
+    }
+    // Noted once it was had.
+    if config.port.is_some() && !kept.is_port_named {
+        Kept::write_port_named(&store).map_err(|error| store_error(&error))?;
     }
     // Kept once the transport has read it.
     if announce != kept.announce {
@@ -96,6 +101,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let (stop, stopped) = watch::channel(false);
     let (facts, mut told) = watch::channel(None);
     let vitals = Arc::new(Vitals::default());
+    let watched = vitals.clone();
     let ends =
         Ends { commands, inputs, events, stop: stopped, transport: Ways { net: net.handle(), lan: None }, clock: SystemClock, vitals };
     let parts = RelayParts { policy: config.policy, bytes: config.bytes, limits: config.limits, hub: is_hub, facts };
@@ -114,15 +120,17 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     };
     let early = match is_up {
         Some(facts) => {
-            let introduction = introduction(&config, facts, &net, (is_hub, places))?;
+            let introduction = RelayReady { set: shown, ..introduction(&config, facts, &net, (is_hub, places))? };
             tracing::info!(policy = introduction.policy.name(), addresses = introduction.listen.len(), "the relay has started");
             let lan = if config.lan.unwrap_or(introduction.is_private) { shown::show(&net) } else { None };
             ready(&introduction);
+            let mut log = status::Log::new(std::time::Instant::now(), watched);
             let early = tokio::select! {
                 () = signals.next() => None,
                 result = &mut ended => Some(result),
-                () = status::keep(&data, &introduction, told) => None,
+                () = status::keep(&data, &introduction, told, &mut log) => None,
             };
+            log.end();
             if let Some(lan) = lan {
                 lan.stop().await;
             }
@@ -179,6 +187,7 @@ fn net_config(config: &RelayConfig, kept: &Kept, set: &RelayLimits, store: &Stor
     Ok(NetConfig {
         listen: config.listen.clone(),
         port: config.port.or(kept.port),
+        is_port_named: config.port.is_some() || kept.is_port_named,
         forward: Some(transport),
         hub: config.hub.unwrap_or(kept.is_hub),
         bootstrap: config.bootstrap.clone(),
@@ -196,9 +205,28 @@ fn limits_of(store: &Store) -> Result<RelayLimits, RunError> {
     Ok(known.map_err(|_| internal())?.limits.unwrap_or_default())
 }
 
+/// What its operator has set and no figure shows, by the keys of the file of settings.
+fn what_is_set(config: &RelayConfig, set: &RelayLimits, announce: &[String]) -> serde_json::Value {
+    let mut shown = serde_json::Map::new();
+    let numbers = [
+        ("mailboxes", set.mailboxes.map(u64::from)),
+        ("mailbox-bytes", set.mailbox_bytes),
+        ("newcomers", set.newcomers.map(u64::from)),
+        ("connections-per-address", set.of_address.map(u64::from)),
+    ];
+    shown.extend(numbers.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))));
+    if !announce.is_empty() {
+        shown.insert("announce".to_owned(), announce.into());
+    }
+    if let Some(lan) = config.lan {
+        shown.insert("lan".to_owned(), lan.into());
+    }
+    shown.into()
+}
+
 /// What the relay says of itself, its codes written into the folder.
 fn introduction(config: &RelayConfig, facts: Facts, net: &Net, (is_hub, places): (bool, usize)) -> Result<RelayReady, RunError> {
-    let Facts { link, claim, friends, policy, bytes, counts: _, refused: _ } = facts;
+    let Facts { link, claim, friends, policy, bytes, counts: _, is_full: _, refused: _ } = facts;
     let (claim, friends) = (claim.to_string(), friends.map(|code| code.to_string()));
     let (claim_file, friends_file) = folder::claim::write(&config.data, &claim, friends.as_deref()).map_err(|error| {
         RunError::new("io", format!("the claim code cannot be written: {error}"), "Look at the data folder and its disk.")
@@ -217,5 +245,6 @@ fn introduction(config: &RelayConfig, facts: Facts, net: &Net, (is_hub, places):
         is_short: net.places() < places,
         policy,
         bytes,
+        set: serde_json::Value::Null,
     })
 }

@@ -51,6 +51,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// A loop that does not look for this long was suspended: [`LONGEST_WAIT`] is a third of that.
 const GAP: Duration = Duration::from_secs(30);
+/// Pause between two lines of the log that say that turns fail.
+const SAID_PAUSE: Duration = Duration::from_secs(60);
 
 /// What joins the loop to the rest of the node.
 pub struct Ends<T, C> {
@@ -128,6 +130,7 @@ pub fn run<P: Parts, T: Transport, C: Clock>(store: Store, parts: P, ends: Ends<
         calm: Calm::default(),
         upkeep: Upkeep::default(),
         vitals: ends.vitals,
+        said: None,
     };
     shell.vitals.turn_done(shell.engine.last(), false);
     shell.release(released);
@@ -150,6 +153,8 @@ struct Shell<P: Parts, T, C> {
     calm: Calm,
     upkeep: Upkeep,
     vitals: Arc<Vitals>,
+    /// When the log has said last that a turn failed.
+    said: Option<Instant>,
 }
 
 /// Why the loop wakes up.
@@ -260,7 +265,11 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
 
     /// What a failed turn leads to.
     fn crash(&mut self, fault: StoreError) -> Result<(), RunError> {
-        tracing::warn!(%fault, "a turn failed and was taken back");
+        let is_said = self.said.is_some_and(|said| said.elapsed() < SAID_PAUSE);
+        if P::LOGS_FAILURES && !is_said {
+            self.said = Some(Instant::now());
+            tracing::warn!(%fault, "something could not be written and was not done; it is tried again");
+        }
         self.vitals.turn_failed(self.engine.last(), fault.words());
         self.answer_all(if fault == StoreError::Full { CommandError::StoreFull } else { CommandError::StoreFailed });
         if fault == StoreError::Damaged {

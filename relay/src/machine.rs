@@ -72,7 +72,7 @@ pub struct Relay {
 /// What was refused since the start, by kind: never whose it was.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Refusals {
-    /// Mailboxes that somebody may not have here, or that are not here.
+    /// Mailboxes that somebody may not have here.
     pub mailboxes: u64,
     /// Mailboxes for which there was no place.
     pub places: u64,
@@ -132,6 +132,11 @@ impl Relay {
     /// What was refused since the start.
     pub fn refusals(&self) -> Refusals {
         self.refused
+    }
+
+    /// Whether there is no room for the longest envelope: of the owner, or in an empty mailbox of somebody else.
+    pub fn is_full(&self) -> bool {
+        self.mailboxes.is_full()
     }
 
     /// How many mailboxes and entries there are.
@@ -267,6 +272,12 @@ impl Relay {
             shelf.set(RelayTable::Mailbox, update.owner.as_bytes(), Some(codec::encode_row(mailbox)));
         }
         let is_known = known.is_some();
+        // Counted here alone: an owner's first session comes before their record, and its answer refuses nothing.
+        match verdict {
+            Verdict::Refused => self.refused.mailboxes = self.refused.mailboxes.saturating_add(1),
+            Verdict::Full => self.refused.places = self.refused.places.saturating_add(1),
+            Verdict::Ok | Verdict::Outdated | Verdict::Untimely => {}
+        }
         self.answer(now, link, &update.owner, verdict);
         if !is_known {
             self.links.fault(link);
@@ -321,11 +332,6 @@ impl Relay {
     }
 
     fn answer(&mut self, now: Timestamp, link: Link, owner: &PublicKeyBytes, verdict: Verdict) {
-        match verdict {
-            Verdict::Refused => self.refused.mailboxes = self.refused.mailboxes.saturating_add(1),
-            Verdict::Full => self.refused.places = self.refused.places.saturating_add(1),
-            Verdict::Ok | Verdict::Outdated | Verdict::Untimely => {}
-        }
         let known = self.mailboxes.get(owner);
         let (version, (entries, bytes)) = known.map_or((0, (0, 0)), |mailbox| (mailbox.record.version, mailbox.waiting()));
         let (entries_max, bytes_max) = self.mailboxes.most_of(Share::Direct);

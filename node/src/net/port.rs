@@ -34,7 +34,13 @@ pub(super) fn everywhere() -> Vec<Endpoint> {
 /// A port that another process listens on is noticed here and not later: the transport sets
 /// SO_REUSEPORT, with which a second node on the same port would quietly get half of the
 /// first one's connections.
-pub(super) fn choose(mut wanted: Vec<Endpoint>, kept: Option<u16>, draw: impl Fn() -> io::Result<u32>) -> io::Result<Chosen> {
+/// A kept port that somebody has named (`is_named`) is not given up for another one: others have it in a firewall, or in a link.
+pub(super) fn choose(
+    mut wanted: Vec<Endpoint>,
+    kept: Option<u16>,
+    is_named: bool,
+    draw: impl Fn() -> io::Result<u32>,
+) -> io::Result<Chosen> {
     wanted.sort();
     wanted.dedup();
     for endpoint in wanted.iter().filter(|endpoint| endpoint.port != 0) {
@@ -49,17 +55,25 @@ pub(super) fn choose(mut wanted: Vec<Endpoint>, kept: Option<u16>, draw: impl Fn
             Some(port) if attempt == 0 => port,
             _ => DRAWN_FROM.saturating_add(u16::try_from(draw()? % u32::from(DRAWN_COUNT)).unwrap_or(0)),
         };
-        if let Some(endpoints) = with_port(&wanted, port)? {
-            let moved = kept.is_some_and(|kept| kept != port);
-            return Ok(Chosen { endpoints, port: Some(port), moved });
+        match with_port(&wanted, port) {
+            Ok(endpoints) => {
+                let moved = kept.is_some_and(|kept| kept != port);
+                return Ok(Chosen { endpoints, port: Some(port), moved });
+            }
+            Err(error) if is_refused(&error) && !(is_named && kept == Some(port)) => {}
+            Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AddrInUse.into())
 }
 
-/// The addresses with `port` in place of 0, without those of a family that is not there;
-/// `None` when the port is taken.
-fn with_port(wanted: &[Endpoint], port: u16) -> io::Result<Option<Vec<Endpoint>>> {
+/// Whether a port is taken, or not for this user.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+/// The addresses with `port` in place of 0, without those of a family that is not there.
+fn with_port(wanted: &[Endpoint], port: u16) -> io::Result<Vec<Endpoint>> {
     let mut found = Vec::with_capacity(wanted.len());
     let mut missing = None;
     for endpoint in wanted {
@@ -70,14 +84,13 @@ fn with_port(wanted: &[Endpoint], port: u16) -> io::Result<Option<Vec<Endpoint>>
         let endpoint = Endpoint { port, ..*endpoint };
         match probe(endpoint) {
             Ok(()) => found.push(endpoint),
-            Err(error) if matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied) => return Ok(None),
-            Err(error) if endpoint.ip.is_unspecified() => missing = Some(error),
+            Err(error) if endpoint.ip.is_unspecified() && !is_refused(&error) => missing = Some(error),
             Err(error) => return Err(error),
         }
     }
     match missing {
         Some(error) if found.is_empty() => Err(error),
-        _ => Ok(Some(found)),
+        _ => Ok(found),
     }
 }
 
@@ -106,7 +119,7 @@ mod tests {
 
     #[test]
     fn one_port_is_drawn_for_all_carriers_and_families() {
-        let chosen = choose(everywhere(), None, random).unwrap();
+        let chosen = choose(everywhere(), None, false, random).unwrap();
         let port = chosen.port.unwrap();
         assert!((20_000..32_768).contains(&port));
         assert!(chosen.endpoints.len() >= 2);
@@ -116,8 +129,8 @@ mod tests {
 
     #[test]
     fn a_kept_port_is_kept() {
-        let first = choose(loopback(0), None, random).unwrap().port;
-        let second = choose(loopback(0), first, random).unwrap();
+        let first = choose(loopback(0), None, false, random).unwrap().port;
+        let second = choose(loopback(0), first, false, random).unwrap();
         assert_eq!((second.port, second.moved), (first, false));
     }
 
@@ -125,20 +138,29 @@ mod tests {
     fn a_kept_port_that_is_taken_by_either_carrier_moves() {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = tcp.local_addr().unwrap().port();
-        let chosen = choose(loopback(0), Some(taken), random).unwrap();
+        let chosen = choose(loopback(0), Some(taken), false, random).unwrap();
         assert!(chosen.moved);
         assert_ne!(chosen.port, Some(taken));
         drop(tcp);
         let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = udp.local_addr().unwrap().port();
-        assert!(choose(loopback(0), Some(taken), random).unwrap().moved);
+        assert!(choose(loopback(0), Some(taken), false, random).unwrap().moved);
     }
 
     #[test]
     fn a_named_port_that_is_taken_is_an_error() {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let taken = tcp.local_addr().unwrap().port();
-        assert_eq!(choose(loopback(taken), None, random).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(choose(loopback(taken), None, false, random).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_kept_port_that_was_named_is_not_given_up_for_another() {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let taken = tcp.local_addr().unwrap().port();
+        assert_eq!(choose(loopback(0), Some(taken), true, random).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(tcp);
+        assert_eq!(choose(loopback(0), Some(taken), true, random).unwrap().port, Some(taken));
     }
 
     #[test]
@@ -147,13 +169,13 @@ mod tests {
         // A draw that always leads to the same port, taken while the test runs.
         let Some(taken) = (0..100u16).find_map(|n| TcpListener::bind((Ipv4Addr::LOCALHOST, DRAWN_FROM + n)).ok()) else { return };
         let offset = u32::from(taken.local_addr().unwrap().port() - DRAWN_FROM);
-        assert_eq!(choose(loopback(0), None, || Ok(offset)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(choose(loopback(0), None, false, || Ok(offset)).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(tcp);
     }
 
     #[test]
     fn the_same_address_twice_is_one() {
         let twice = [loopback(0), loopback(0)].concat();
-        assert_eq!(choose(twice, None, random).unwrap().endpoints.len(), 2);
+        assert_eq!(choose(twice, None, false, random).unwrap().endpoints.len(), 2);
     }
 }

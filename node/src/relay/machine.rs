@@ -43,6 +43,7 @@ pub(super) struct Facts {
     pub(super) policy: Policy,
     pub(super) bytes: u64,
     pub(super) counts: Counts,
+    pub(super) is_full: bool,
     pub(super) refused: Refusals,
 }
 
@@ -64,6 +65,8 @@ pub(super) struct RelayParts {
 
 impl Parts for RelayParts {
     type Machine = RelayMachine;
+    // A line at each failed turn would say when somebody has left something: `status` says it by the minute.
+    const LOGS_FAILURES: bool = false;
     // No room is ever opened here; the loop wants a cipher all the same.
     type Cipher = MlsCipher<MlsTable>;
 
@@ -173,6 +176,7 @@ impl Machine for RelayMachine {
                         policy,
                         bytes,
                         counts: self.counts(),
+                        is_full: self.relay.is_full(),
                         refused: self.relay.refusals(),
                     }));
                 }
@@ -209,10 +213,10 @@ impl Machine for RelayMachine {
 
     fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed> {
         self.with(world, |relay, rows| relay.close_turn(now, rows))?;
-        let (counts, refused) = (self.counts(), self.relay.refusals());
+        let (counts, is_full, refused) = (self.counts(), self.relay.is_full(), self.relay.refusals());
         self.facts.send_if_modified(|facts| match facts {
             Some(facts) if facts.counts != counts || facts.refused != refused => {
-                (facts.counts, facts.refused) = (counts, refused);
+                (facts.counts, facts.is_full, facts.refused) = (counts, is_full, refused);
                 true
             }
             Some(_) | None => false,

@@ -3,11 +3,13 @@
 //! A relay has no local API: nobody commands it. The file holds the process, the link and figures,
 //! and never whose a mailbox is. It is believed only while a process holds the folder.
 
-use super::machine::Facts;
+use super::machine::{Counts, Facts};
 use crate::folder::{is_in_use, write};
+use crate::health::Vitals;
 use crate::net::is_public;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use symbolon_relay::machine::Refusals;
 use symbolon_relay::machine::seam::Policy;
@@ -16,8 +18,8 @@ use tokio::sync::watch;
 /// Name of the file.
 const STATUS_FILE: &str = "relay-status";
 const FILE_LIMIT: u64 = 64 * 1024;
-/// Pause between two lines of the log about what was refused.
-const REFUSALS_PAUSE: Duration = Duration::from_secs(60);
+/// Pause between two times at which the log says what is new.
+const LOG_PAUSE: Duration = Duration::from_secs(60);
 /// Pause between two writings: figures may change with every frame.
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -48,6 +50,8 @@ pub struct RelayReady {
     pub is_hub: bool,
     /// How many bytes it keeps at most.
     pub bytes: u64,
+    /// What else its operator has set: the keys of the file of settings, and their values.
+    pub set: Value,
     /// Whether its link leads nowhere from beyond the own network.
     pub is_private: bool,
 }
@@ -64,7 +68,7 @@ pub struct RelayStatus {
     /// Its process.
     pub process: i32,
     /// The rest, as shown: `id`, `link`, `listen`, `policy`, `hub`, `started` (seconds since 1970), `mailboxes`, `entries`,
-    /// `bytes`, `bytes_max`, `connections_max`, `is_private`, `is_short`, `claim_file`, `friends_claim_file`.
+    /// `bytes`, `bytes_max`, `connections_max`, `set` (what else is set), `is_private`, `is_short`, `claim_file`, `friends_claim_file`.
     pub view: Value,
 }
 
@@ -86,20 +90,15 @@ pub fn running(folder: &Path) -> Option<RelayStatus> {
     Some(RelayStatus { process, view })
 }
 
-/// Keeps the file true until the relay ends. What cannot be written is tried again with the next change.
-pub(super) async fn keep(folder: &Path, ready: &RelayReady, mut facts: watch::Receiver<Option<Facts>>) {
+/// Keeps the file true until the relay ends. What cannot be written is tried again with the next change, or the next minute.
+pub(super) async fn keep(folder: &Path, ready: &RelayReady, mut facts: watch::Receiver<Option<Facts>>, log: &mut Log) {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let mut log = Log::default();
     loop {
         let now = facts.borrow_and_update().clone();
         if let Some(facts) = now {
             let text = format!("{}\n", view(ready, &facts, started));
-            if let Err(error) = write::replace_private(&folder.join(STATUS_FILE), text.as_bytes()) {
-                tracing::warn!(kind = %error.kind(), "the figures for `symbolon relay info` cannot be written");
-            }
-            let counts = facts.counts;
-            tracing::debug!(counts.mailboxes, counts.entries, counts.bytes, "what the relay keeps");
-            log.note(&facts, Instant::now());
+            log.is_unwritten = write::replace_private(&folder.join(STATUS_FILE), text.as_bytes()).is_err();
+            log.see(&facts);
         }
         tokio::time::sleep(PAUSE).await;
         tokio::select! {
@@ -107,64 +106,113 @@ pub(super) async fn keep(folder: &Path, ready: &RelayReady, mut facts: watch::Re
                 // The machine has ended; who waits for that decides.
                 std::future::pending::<()>().await;
             },
-            () = log.due() => {}
+            () = tokio::time::sleep_until(log.next.into()) => {}
         }
+        log.tick(Instant::now());
     }
 }
 
-/// What the log has said: of what repeats itself a count, at most once a minute.
-#[derive(Debug, Default)]
-struct Log {
+/// What the log says of what happens: once a minute, by the relay's own clock, so that no line says when somebody has left
+/// something.
+#[derive(Debug)]
+pub(super) struct Log {
+    vitals: Arc<Vitals>,
+    next: Instant,
+    /// Whether the file with the figures could not be written.
+    is_unwritten: bool,
+    was_failing: bool,
+    is_full: bool,
     was_full: bool,
+    counts: Counts,
+    /// Mailboxes and MiB.
+    said_counts: (usize, u64),
     said: Refusals,
     seen: Refusals,
-    next: Option<Instant>,
 }
 
 impl Log {
-    fn note(&mut self, facts: &Facts, now: Instant) {
-        let is_full = facts.counts.bytes >= facts.bytes;
-        if is_full && !self.was_full {
-            tracing::warn!("the relay is full: it refuses what does not fit");
-        }
-        if !is_full && self.was_full {
-            tracing::info!("the relay has room again");
-        }
-        self.was_full = is_full;
-        self.seen = facts.refused;
-        if let Some(Refusals { mailboxes, places, room, rights }) = self.refused(now) {
-            tracing::info!(
-                mailboxes,
-                places,
-                room,
-                rights,
-                "refused: mailboxes to others, for want of a place; envelopes for want of room, without a right"
-            );
+    pub(super) fn new(now: Instant, vitals: Arc<Vitals>) -> Self {
+        Self {
+            vitals,
+            next: now + LOG_PAUSE,
+            is_unwritten: false,
+            was_failing: false,
+            is_full: false,
+            was_full: false,
+            counts: Counts::default(),
+            said_counts: (0, 0),
+            said: Refusals::default(),
+            seen: Refusals::default(),
         }
     }
 
-    /// What was refused since it was said last, if it is time to say so.
-    fn refused(&mut self, now: Instant) -> Option<Refusals> {
-        if self.seen == self.said || self.next.is_some_and(|next| now < next) {
-            return None;
+    fn see(&mut self, facts: &Facts) {
+        (self.is_full, self.counts) = (facts.is_full, facts.counts);
+        self.count(facts.refused);
+    }
+
+    /// Takes in what was refused so far. After a failed turn the machine begins again at 0.
+    fn count(&mut self, seen: Refusals) {
+        let Refusals { mailboxes, places, room, rights } = self.seen;
+        if seen.mailboxes < mailboxes || seen.places < places || seen.room < room || seen.rights < rights {
+            self.said = Refusals::default();
         }
+        self.seen = seen;
+    }
+
+    /// Says what is new, when a minute is over.
+    fn tick(&mut self, now: Instant) {
+        if now >= self.next {
+            let missed = now.duration_since(self.next).as_secs() / LOG_PAUSE.as_secs();
+            self.next += LOG_PAUSE * u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
+            self.say();
+        }
+    }
+
+    /// Says what is left, at the end.
+    pub(super) fn end(&mut self) {
+        self.say();
+    }
+
+    fn say(&mut self) {
+        let is_failing = self.is_unwritten || self.vitals.is_failing();
+        if is_failing && !self.was_failing {
+            tracing::warn!("the relay cannot write to its disk: it keeps nothing new until it can. Is the disk full?");
+        }
+        if !is_failing && self.was_failing {
+            tracing::info!("the relay can write to its disk again");
+        }
+        self.was_failing = is_failing;
+        if self.is_full && !self.was_full {
+            tracing::warn!("the relay is full: it refuses what does not fit. `bytes` allows it more");
+        }
+        if !self.is_full && self.was_full {
+            tracing::info!("the relay has room again");
+        }
+        self.was_full = self.is_full;
+        let (mailboxes, mebibytes) = (self.counts.mailboxes, self.counts.bytes.div_ceil(1 << 20));
+        if self.said_counts != (mailboxes, mebibytes) {
+            self.said_counts = (mailboxes, mebibytes);
+            tracing::debug!(mailboxes, mebibytes, "what the relay keeps");
+        }
+        if let Some(Refusals { mailboxes, places, room, rights }) = self.refused() {
+            let said = "refused: mailboxes for those who may have none here (mailboxes) and for which there was no place (places), \
+                        messages for which there was no room (room) and from those who may not leave any (rights)";
+            tracing::info!(mailboxes, places, room, rights, "{said}");
+        }
+    }
+
+    /// What was refused since it was said last.
+    fn refused(&mut self) -> Option<Refusals> {
         let (seen, said) = (self.seen, self.said);
         self.said = seen;
-        self.next = Some(now + REFUSALS_PAUSE);
-        Some(Refusals {
+        let since = Refusals {
             mailboxes: seen.mailboxes.saturating_sub(said.mailboxes),
             places: seen.places.saturating_sub(said.places),
             room: seen.room.saturating_sub(said.room),
             rights: seen.rights.saturating_sub(said.rights),
-        })
-    }
-
-    /// When something is left to be said.
-    async fn due(&self) {
-        match self.next.filter(|_| self.seen != self.said) {
-            Some(next) => tokio::time::sleep_until(next.into()).await,
-            None => std::future::pending().await,
-        }
+        };
+        (since != Refusals::default()).then_some(since)
     }
 }
 
@@ -187,6 +235,7 @@ fn view(ready: &RelayReady, facts: &Facts, started: u64) -> Value {
         "entries": facts.counts.entries,
         "bytes": facts.counts.bytes,
         "bytes_max": facts.bytes,
+        "set": ready.set,
         "connections_max": ready.places,
         // Addresses come and go with networks.
         "is_private": !facts.link.places.iter().any(is_public),
@@ -203,16 +252,41 @@ mod tests {
     use crate::folder::Folder;
 
     #[test]
-    fn what_is_refused_is_counted_in_one_line_a_minute() {
-        let (mut log, begin) = (Log::default(), Instant::now());
+    fn what_is_refused_is_counted_in_one_line_a_minute_at_a_time_that_says_nothing() {
+        let begin = Instant::now();
+        let mut log = Log::new(begin, Arc::new(Vitals::default()));
         let seen = |mailboxes, room| Refusals { mailboxes, room, ..Refusals::default() };
-        assert_eq!(log.refused(begin), None, "nothing was");
-        log.seen = seen(1, 0);
-        assert_eq!(log.refused(begin), Some(seen(1, 0)), "the first one at once");
-        log.seen = seen(90, 5);
-        assert_eq!(log.refused(begin + REFUSALS_PAUSE / 2), None);
-        assert_eq!(log.refused(begin + REFUSALS_PAUSE), Some(seen(89, 5)));
-        assert_eq!(log.refused(begin + 10 * REFUSALS_PAUSE), None, "and nothing since");
+        log.count(seen(1, 0));
+        log.tick(begin + LOG_PAUSE / 2);
+        assert_eq!(log.said, Refusals::default(), "not at once");
+        log.count(seen(90, 5));
+        log.tick(begin + LOG_PAUSE * 3 + LOG_PAUSE / 2);
+        assert_eq!((log.said, log.next), (seen(90, 5), begin + LOG_PAUSE * 4), "at its own minutes, whatever happens");
+        log.count(seen(91, 5));
+        assert_eq!(log.refused(), Some(seen(1, 0)));
+        assert_eq!(log.refused(), None, "no line of zeros");
+        // A turn has failed: the machine counts from 0 again.
+        log.count(seen(0, 0));
+        assert_eq!(log.refused(), None, "nor then");
+        log.count(seen(2, 0));
+        assert_eq!(log.refused(), Some(seen(2, 0)));
+    }
+
+    #[test]
+    fn that_the_disk_is_full_is_said_by_the_minute_and_that_it_is_not_as_well() {
+        let begin = Instant::now();
+        let vitals = Arc::new(Vitals::default());
+        let mut log = Log::new(begin, vitals.clone());
+        vitals.turn_failed(symbolon_presence::time::Timestamp(1), "the disk is full");
+        log.tick(begin + LOG_PAUSE / 2);
+        assert!(!log.was_failing, "not when it happens");
+        log.tick(begin + LOG_PAUSE);
+        assert!(log.was_failing);
+        vitals.turn_done(symbolon_presence::time::Timestamp(2), true);
+        log.tick(begin + LOG_PAUSE + LOG_PAUSE / 2);
+        assert!(log.was_failing);
+        log.tick(begin + LOG_PAUSE * 2);
+        assert!(!log.was_failing);
     }
 
     #[test]

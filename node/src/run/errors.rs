@@ -32,7 +32,7 @@ impl RunError {
 pub(crate) fn folder_error(error: FolderError) -> RunError {
     let (kind, hint) = match &error {
         FolderError::InUse(_) => {
-            ("in_use", "A node runs on this folder already: use it, or stop it first, or choose another folder with --data.")
+            ("in_use", "A node or a relay runs on this folder already: use it, or stop it first, or choose another folder with --data.")
         }
         FolderError::NotAFolder(_) => ("not_a_folder", "Choose another path with --data."),
         FolderError::Exposed(_) => (
@@ -93,6 +93,14 @@ pub(crate) fn net_error(error: &NetError) -> RunError {
             "bad_announce",
             "Write where others reach it, like /ip4/192.0.2.1/tcp/4001 or /dns4/relay.example.org/udp/4001/quic-v1, without /p2p and not as /dnsaddr.",
         ),
+        NetError::NamedPort(_, std::io::ErrorKind::PermissionDenied) => (
+            "port_refused",
+            "Ports below 1024 are for root: name a higher one with --port, or give the relay the right (`AmbientCapabilities=CAP_NET_BIND_SERVICE` and `CapabilityBoundingSet=CAP_NET_BIND_SERVICE` in the unit).",
+        ),
+        NetError::NamedPort(..) => (
+            "port_refused",
+            "Stop what listens there (`ss -tulpn` as root names it), or name another port with --port. The link of a relay, and its firewall, name the port, too.",
+        ),
         NetError::Listen(_) | NetError::NotListening => ("listen_failed", "Choose another address or port with --listen."),
         NetError::Setup => ("net_failed", "Check the limits of this system, then start again."),
     };
@@ -141,9 +149,14 @@ pub(crate) fn passphrase_error(error: &PassphraseError) -> RunError {
             "other users of this machine can read the passphrase file",
             "Close it to them with `chmod 600 FILE`. If somebody may have read it, choose another passphrase for a new folder.",
         ),
+        PassphraseError::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => RunError::new(
+            "passphrase_unreadable",
+            "this user may not read the passphrase file",
+            "The file must belong to the user who runs this command. The user of a systemd unit with DynamicUser= owns no such file.",
+        ),
         PassphraseError::Io(_) => RunError::new(
             "passphrase_unreadable",
-            "the passphrase file cannot be read or its first line is empty",
+            "the passphrase file is not there, cannot be read, or its first line is empty",
             "Check the path after --passphrase-file.",
         ),
     }

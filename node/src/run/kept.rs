@@ -8,6 +8,8 @@ use symbolon_presence::kdf::Secret;
 
 /// The row of [`Table::Meta`] with the listen port that was drawn once (2 bytes, big-endian).
 const PORT_ROW: &[u8] = b"port";
+/// The row of [`Table::Meta`] that says that the operator of a relay has named this port (1 byte, 1).
+const PORT_NAMED_ROW: &[u8] = b"port named";
 /// The row of [`Table::Meta`] with what a relay announces, as multiaddr texts, one a line.
 const ANNOUNCE_ROW: &[u8] = b"announce";
 /// The row of [`Table::Meta`] with the seed of a relay's transport key.
@@ -23,6 +25,8 @@ pub(crate) const RELAY_ROW: &[u8] = b"relay";
 pub(crate) struct Kept {
     /// The listen port that was drawn once.
     pub port: Option<u16>,
+    /// Whether the operator has named it: then no other one stands in for it.
+    pub is_port_named: bool,
     /// The transport key that was drawn once: a relay's.
     pub transport: Option<Secret>,
     /// Where a relay is reached, as its owner said last.
@@ -41,11 +45,13 @@ impl Kept {
         let row = |name| turn.get(Table::Meta, name).map_err(|error| StoreError::Failed(error.0));
         let (port, transport, announce) = (row(PORT_ROW)?, row(TRANSPORT_ROW)?, row(ANNOUNCE_ROW)?);
         let has = |name| row(name).is_ok_and(|row| row.is_some());
+        let is_port_named = row(PORT_NAMED_ROW)?.is_some_and(|row| row == [1]);
         let is_hub = row(HUB_ROW)?.is_some_and(|row| row == [1]);
         let (is_relay, is_person) = (has(RELAY_ROW), has(IDENTITY_ROW));
         turn.rollback();
         Ok(Self {
             port: port.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes),
+            is_port_named,
             transport: transport.and_then(|bytes| bytes.try_into().ok()).map(Secret::from_bytes),
             announce: announce
                 .and_then(|bytes| String::from_utf8(bytes).ok())
@@ -58,6 +64,10 @@ impl Kept {
 
     pub(crate) fn write_port(store: &Store, port: u16) -> Result<(), StoreError> {
         Self::write(store, PORT_ROW, port.to_be_bytes().to_vec())
+    }
+
+    pub(crate) fn write_port_named(store: &Store) -> Result<(), StoreError> {
+        Self::write(store, PORT_NAMED_ROW, vec![1])
     }
 
     pub(crate) fn write_transport(store: &Store, key: &Secret) -> Result<(), StoreError> {

@@ -32,6 +32,8 @@ pub trait TurnCipher: RoomCipher {
 
 /// Makes core and cipher from the store: at start, and again after each failed turn.
 pub trait Parts {
+    /// Whether the loop itself logs that a turn has failed.
+    const LOGS_FAILURES: bool = true;
     /// The core.
     type Machine: Machine;
     /// The room cipher.

@@ -13,7 +13,7 @@ use super::links::Links;
 use super::nonces::Nonces;
 use super::rows::{Mailbox, Rank, RelayLimits, Share, queues_of, row};
 use super::seam::{Policy, RelayShelf, RelayTable, ShelfFailed};
-use crate::limits::PACKAGES_MAX;
+use crate::limits::{FRAME_MAX, PACKAGES_MAX};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use symbolon_presence::codec;
 use symbolon_presence::id::{PublicKeyBytes, QueueId};
@@ -213,6 +213,13 @@ impl Mailboxes {
         }
         let free = free.min((self.bytes_max / 4 * 3).saturating_sub(self.bytes.1));
         more <= free && mailbox.cost().saturating_add(more) <= free / SHARE
+    }
+
+    /// Whether the longest envelope has no room: of the owner, or where others may have mailboxes, in one of theirs that is empty.
+    pub(super) fn is_full(&self) -> bool {
+        let free = self.bytes_max.saturating_sub(self.bytes.0).saturating_sub(self.bytes.1);
+        let others = free.min((self.bytes_max / 4 * 3).saturating_sub(self.bytes.1)) / SHARE;
+        free.min(if self.policy == Policy::Owner { free } else { others }) < FRAME_MAX as u64
     }
 
     /// What an owner has left here has another size now.

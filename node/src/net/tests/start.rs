@@ -6,6 +6,7 @@ fn config(listen: &[&str], port: Option<u16>) -> NetConfig {
     NetConfig {
         listen: listen.iter().map(|text| (*text).to_owned()).collect(),
         port,
+        is_port_named: false,
         lan: false,
         forward: None,
         hub: false,

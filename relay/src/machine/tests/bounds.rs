@@ -295,6 +295,7 @@ fn a102_one_bound_holds_for_all_bytes_and_leaves_room_to_the_owner_and_to_everyb
     let own = Owner::new(10);
     assert_eq!(host.update(&own, 1, Some(claim)), Verdict::Ok);
     let most = host.relay.bytes().1;
+    assert!(!host.relay.is_full());
     // One stranger with many mailboxes puts what it can into each.
     for number in 0..60 {
         host.relay.link_down(1);
@@ -307,6 +308,7 @@ fn a102_one_bound_holds_for_all_bytes_and_leaves_room_to_the_owner_and_to_everyb
         }
         assert!(host.relay.bytes().0.0 + host.relay.bytes().0.1 <= most / 4 * 3);
     }
+    assert!(host.relay.is_full(), "the longest has no room, whoever it is for");
     // Somebody new has room for short ones still, and the owner for a quarter of all.
     let newcomer = Owner::new(30);
     assert_eq!(host.update(&newcomer, 1, None), Verdict::Ok);

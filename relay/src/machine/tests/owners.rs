@@ -8,6 +8,7 @@ fn a86_only_the_claim_code_opens_an_owner_only_relay() {
     assert_eq!(host.update(&owner, 1, None), Verdict::Refused);
     assert_eq!(host.update(&owner, 1, Some(ClaimCode([0; 16]))), Verdict::Refused);
     let claim = host.keys.claim;
+    assert_eq!(host.relay.refusals().mailboxes, 2);
     assert_eq!(host.update(&owner, 1, Some(claim)), Verdict::Ok);
     assert_eq!(host.put(&owner, &owner.address(Scope::Guest), None, envelope(0)), Some(Outcome::Stored(NOW.after(OWN_LIFE))));
     assert_eq!(host.update(&owner, 2, None), Verdict::Ok, "once is enough");
@@ -42,6 +43,7 @@ fn connections_are_forwarded_only_to_the_owner_of_a_mailbox_who_has_proved_it() 
     forged.owner = owner.key.public();
     host.turn(2, &Frame::Session(forged));
     assert_eq!(host.admitted, []);
+    assert_eq!(host.relay.refusals(), Refusals::default(), "who has no mailbox yet begins so, too");
     host.fetch(&owner);
     assert_eq!(host.admitted, [1]);
 }
