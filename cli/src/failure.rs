@@ -36,6 +36,11 @@ impl Failure {
         Self { kind: kind.into(), message: message.into(), hint: hint.into(), code: FAILED, fields: Map::new(), is_told: false }
     }
 
+    /// The same, for a command line or a file that cannot work.
+    pub fn usage(kind: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: USAGE, ..Self::new(kind, message, hint) }
+    }
+
     /// The question was not answered with yes.
     pub fn declined() -> Self {
         Self::new("declined", "nothing was done", "Answer with y, or give --yes, to proceed.")

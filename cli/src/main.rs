@@ -31,7 +31,7 @@ use failure::{CLOSED, FAILED, Failure, LOST, USAGE};
 use output::{Output, complain};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use symbolon_node::folder::claim::is_relays;
+use symbolon_node::folder::claim::{CLAIM_FILE, is_relays};
 use symbolon_node::folder::is_in_use;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -72,6 +72,14 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     }
     let (data, relays) = data_folders(cli.data)?;
     if let Verb::Up(flags) = &cli.verb {
+        // Before anything of a node is put there.
+        if data.join(CLAIM_FILE).exists() {
+            return Err(Failure::new(
+                "not_a_person",
+                "this data folder is a relay's: a person needs one of their own",
+                "Choose another folder with --data, or start the relay with `symbolon relay run`.",
+            ));
+        }
         return up::run(data, flags, output);
     }
     if let Verb::Relay { verb: RelayVerb::Run(flags) } = &cli.verb {
@@ -89,13 +97,12 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         if let Some(answer) = relay::ask(place, asked, output) {
             return answer;
         }
-    }
-    if matches!(&cli.verb, Verb::Relay { verb: RelayVerb::Info }) {
-        return Err(Failure::new(
-            "not_running",
-            format!("no relay is running on {}", relays.display()),
-            format!("Name its folder with --data, or start one: symbolon --data {} relay run", relay::quoted(&relays)),
-        ));
+        if let Some(closed) = relay::is_closed(place) {
+            return Err(closed);
+        }
+        if asked == relay::Asked::Info || (place.join(CLAIM_FILE).exists() && !is_in_use(place)) {
+            return Err(relay::not_running(place));
+        }
     }
     if relay::runs(&data) {
         let message = format!("a relay runs on {}, and this is a question for a node", data.display());

@@ -4,7 +4,7 @@ mod config;
 mod host;
 mod words;
 
-pub use host::{Asked, ask, runs};
+pub use host::{Asked, ask, is_closed, not_running, runs};
 pub use words::quoted;
 
 use crate::args::RelayRun;
@@ -17,7 +17,7 @@ use symbolon_node::relay::{RelayConfig, RelayReady};
 use symbolon_node::run::RunError;
 use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
-use words::{at_most, serves};
+use words::{at_most, not_in_a_log, serves, to_add};
 
 /// For a relay whose link works only in its own network.
 const PRIVATE: &str = "the relay's link holds addresses of this machine and its network only, so it works nowhere else. \
@@ -55,9 +55,13 @@ pub fn run(data: PathBuf, flags: &RelayRun, output: Output) -> Result<(), Failur
         lan: flags.lan.then_some(true).or(flags.no_lan.then_some(false)),
         passphrase_file: flags.passphrase_file.clone(),
     };
-    let mut told = Ok(());
-    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, output));
-    ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
+    let (mut told, folder) = (Ok(()), config.data.clone());
+    let ended = symbolon_node::relay::run_here(config, &mut |ready| told = announce(ready, &folder, output));
+    ended.map_err(|RunError { kind, message, hint }| match kind {
+        // Nothing that a start a moment later mends.
+        "port_refused" => Failure::usage(kind, message, hint),
+        _ => Failure::new(kind, message, hint),
+    })?;
     told
 }
 
@@ -73,28 +77,23 @@ fn refuse_what_is_not_there(flags: &RelayRun) -> Result<(), Failure> {
     }
 }
 
-fn announce(ready: &RelayReady, output: Output) -> Result<(), Failure> {
+fn announce(ready: &RelayReady, folder: &Path, output: Output) -> Result<(), Failure> {
     let warning = ready.is_private.then_some(PRIVATE);
-    let is_open = ready.policy == Policy::Open;
     let object = json!({ "event": "ready", "id": ready.id, "claim": ready.claim, "claim_file": ready.claim_file.display().to_string(), "listen": ready.listen, "link": ready.link, "friends_claim": ready.friends, "connections_max": ready.places, "bytes": ready.bytes, "policy": ready.policy.name(), "hub": ready.is_hub, "warning": warning });
     // A log may have other readers: there the codes stay in their files.
     let is_log = output.is_piped();
-    let code = |code: &str, file: &Path| match is_log {
-        true => format!("- < {}", quoted(file)),
-        false => text::line(code),
-    };
+    let code = |code: &str| if is_log { "-".to_owned() } else { text::line(code) };
     output.show(&object, |_| {
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
-        let claim = if is_open { String::new() } else { format!(" --claim {}", code(&ready.claim, &ready.claim_file)) };
-        let link = text::line(&ready.link);
-        let friends = ready.friends.as_ref().zip(ready.friends_file.as_ref());
-        let friends =
-            friends.map(|(friends, file)| format!("For friends of yours:\n\n  symbolon relay add {link} --claim {}\n\n", code(friends, file)));
-        let kept = match (is_open, is_log) {
-            (true, _) => String::new(),
-            (false, true) => "The claim code is not in this log: it is in that file, which only you can read.\n\n".to_owned(),
-            (false, false) => format!("The claim code is kept in {}.\n\n", quoted(&ready.claim_file)),
+        let kept = if is_log {
+            not_in_a_log(&ready.claim_file, ready.friends_file.as_deref())
+        } else {
+            format!("\nThe claim code is kept in {}.\n", quoted(&ready.claim_file))
         };
+        let friends = ready.friends.as_deref().map(code);
+        let add = to_add(&text::line(&ready.link), &code(&ready.claim), friends.as_deref(), ready.policy.name());
+        let disk = host::short_disk(folder, 0, ready.bytes).map_or_else(String::new, |short| format!("Warning: {short}.\n\n"));
+        let end = if is_log { "" } else { "Ctrl-C stops the relay.\n" };
         let private = warning.map_or_else(String::new, |warning| format!("Warning: {warning}\n\n"));
         let short = if ready.is_short {
             let places = ready.places;
@@ -107,12 +106,11 @@ fn announce(ready: &RelayReady, output: Output) -> Result<(), Failure> {
         };
         format!(
             "The relay is running.\n\n  id       {}\n  serves   {}\n  keeps    {}{}\n  listens\n{listen}\n\
-             To keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n\n{}{kept}{private}{short}Ctrl-C stops the relay.\n",
+             {add}{kept}\n{private}{disk}{short}{end}",
             text::line(&ready.id),
             serves(ready.policy.name()),
             at_most(ready.bytes),
             if ready.is_hub { "; takes knocks at rooms" } else { "" },
-            friends.unwrap_or_default(),
         )
     })
 }

@@ -88,6 +88,12 @@ fn a_running_relay_says_how_it_is_and_stops_when_it_is_asked() {
     let reachable = checks.iter().find(|check| check["check"] == "reachable").unwrap();
     assert_eq!((code, &reachable["ok"]), (Some(1), &false.into()), "nobody else reaches loopback");
     assert!(reachable["hint"].as_str().unwrap().contains("--announce"));
+    assert!(checks.iter().any(|check| check["check"] == "disk"), "{checks:?}");
+    // Into a pipe goes no code, but where it is.
+    let piped = Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("--data").arg(&folder).args(["relay", "info"]).output().unwrap();
+    let piped = String::from_utf8(piped.stdout).unwrap();
+    assert!(piped.contains("--claim -\n") && piped.contains("relay-claim'"), "{piped}");
+    assert!(!piped.contains(ready["claim"].as_str().unwrap()), "{piped}");
     assert_eq!(run(&folder, &["status"]).1[0]["bytes_max"], 4_294_967_296_u64);
     assert_eq!(run(&folder, &["friends"]).1[0]["error"], "is_relay");
 
@@ -104,7 +110,14 @@ fn a_running_relay_says_how_it_is_and_stops_when_it_is_asked() {
     }
     assert_eq!(run(&folder, &["stop"]), (Some(0), vec![serde_json::json!({ "event": "stopped" })]));
     assert!(relay.ended());
-    assert_eq!(run(&folder, &["relay", "info"]).1[0]["error"], "not_running");
+    for args in [&["relay", "info"][..], &["status"], &["doctor"]] {
+        let (code, lines) = run(&folder, args);
+        assert_eq!((code, &lines[0]["error"]), (Some(1), &"not_running".into()), "{args:?}");
+        assert!(lines[0]["hint"].as_str().unwrap().contains("relay run"), "{args:?}: {lines:?}");
+    }
+    // And a node leaves nothing there.
+    assert_eq!(run(&folder, &["up", "--no-open"]).1[0]["error"], "not_a_person");
+    assert!(!folder.join("api-token").exists());
 }
 
 #[test]
@@ -155,6 +168,10 @@ fn limits_that_an_operator_sets_hold_and_are_remembered() {
     let mut relay = start(&folder, &LOOPBACK);
     let ready = relay.line();
     assert_eq!(ready["connections_max"], 100, "remembered");
+
+    let set = info(&folder)["set"].clone();
+    let known = serde_json::json!({ "mailboxes": 5, "mailbox-bytes": 8 << 20, "newcomers": 1, "connections-per-address": 3 });
+    assert_eq!(set, known, "and shown");
 
     // Of sockets that say nothing so many are held of one address, and the oldest gives way at once.
     let listen = ready["listen"][0].as_str().unwrap();
@@ -222,7 +239,7 @@ fn a_port_that_is_taken_at_one_start_is_gone_back_to_at_the_next() {
         let mut running = start(folder, args);
         let ready = running.line();
         let listen = ready["listen"][0].as_str().unwrap();
-        let port = listen.rsplit('/').next().unwrap().parse().unwrap();
+        let port = listen.split('/').nth(4).unwrap().parse().unwrap();
         // A relay can be asked a moment after its first line.
         let end = Instant::now() + PATIENCE;
         while run(folder, &["stop"]).0 != Some(0) {
@@ -241,6 +258,24 @@ fn a_port_that_is_taken_at_one_start_is_gone_back_to_at_the_next() {
         drop(taken);
         assert_eq!(port(folder, args), first, "the kept port is not forgotten");
     }
+
+    // One that was named is in a firewall, or in a link: nothing stands in for it, also when it is remembered.
+    let (folder, drawn) = (home.path().join("named"), port(&home.path().join("drawn"), &LOOPBACK));
+    let number = drawn.to_string();
+    let named = ["relay", "run", "--no-lan", "--port", &number];
+    let refused = |args: &[&str]| {
+        let (code, lines) = run(&folder, args);
+        assert_eq!((code, &lines[0]["error"]), (Some(2), &"port_refused".into()), "{lines:?}");
+        assert!(lines[0]["message"].as_str().unwrap().contains(&number), "{lines:?}");
+    };
+    let taken = std::net::TcpListener::bind(("127.0.0.1", drawn)).unwrap();
+    refused(&named);
+    drop(taken);
+    assert_eq!(port(&folder, &named), drawn);
+    let taken = std::net::UdpSocket::bind(("127.0.0.1", drawn)).unwrap();
+    refused(&["relay", "run", "--no-lan"]);
+    drop(taken);
+    assert_eq!(port(&folder, &["relay", "run", "--no-lan"]), drawn);
 }
 
 #[test]
@@ -391,21 +426,32 @@ fn a_relays_word_is_waited_for_and_a_link_of_another_kind_is_named() {
 fn a_relays_log_says_start_policy_refusals_and_stop_and_names_nobody() {
     let home = tempfile::tempdir().unwrap();
     let (folder, log) = (home.path().join("relay"), home.path().join("log"));
-    let mut child = command(&folder, &LOOPBACK).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut relay = Running(child, stdout);
-    let ready = relay.line();
-    let link = ready["link"].as_str().unwrap();
-    let person = home.path().join("andi");
-    let mut node = start(&person, &["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"]);
-    node.line();
-    assert_eq!(run(&person, &["relay", "add", link]).0, Some(1), "without the code");
-    let end = Instant::now() + PATIENCE;
+    let begin = || {
+        let mut child = command(&folder, &LOOPBACK).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut relay = Running(child, stdout);
+        let ready = relay.line();
+        // Its figures are there a moment later, and it can be asked.
+        info(&folder);
+        (relay, ready)
+    };
     let said = || std::fs::read_to_string(&log).unwrap();
-    while !said().contains("refused") {
-        assert!(Instant::now() < end, "{}", said());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let up = ["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"];
+    let (relay, ready) = begin();
+    let (link, claim) = (ready["link"].as_str().unwrap(), ready["claim"].as_str().unwrap());
+    let people = ["andi", "ben"].map(|name| home.path().join(name));
+    let mut nodes = people.each_ref().map(|folder| start(folder, &up));
+    nodes.iter_mut().for_each(|node| drop(node.line()));
+    assert_eq!(run(&people[0], &["relay", "add", link, "--claim", claim]).0, Some(0));
+    run(&folder, &["stop"]);
+    assert!(relay.ended());
+    assert!(!said().contains("refused"), "with the right code nothing is refused: {}", said());
+
+    let (relay, again) = begin();
+    assert_eq!(run(&people[1], &["relay", "add", again["link"].as_str().unwrap()]).0, Some(1), "without the code");
+    // The figures of a relay are looked at every two seconds.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!said().contains("refused"), "no line says when it was: {}", said());
     run(&folder, &["stop"]);
     assert!(relay.ended());
     let said = said();

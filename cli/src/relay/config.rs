@@ -44,7 +44,11 @@ struct Lines {
 pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> {
     let about = |message: String| Failure {
         code: USAGE,
-        ..Failure::new("bad_config", message, "The file `packaging/symbolon-relay.conf` shows all keys with their defaults.")
+        ..Failure::new(
+            "bad_config",
+            message,
+            "`symbolon relay run --help` explains each key as a flag; packaging/symbolon-relay.conf beside the source code has all of them.",
+        )
     };
     let read = std::fs::metadata(file).and_then(|metadata| match metadata.len() <= FILE_MAX {
         true => std::fs::read_to_string(file),
@@ -52,9 +56,10 @@ pub(super) fn merge(flags: &RelayRun, file: &Path) -> Result<RelayRun, Failure> 
     });
     let text = read.map_err(|error| about(format!("{} cannot be read: {error}", file.display())))?;
     let arguments = arguments(&text).map_err(|message| about(format!("{}: {message}", file.display())))?;
+    // What is wrong with two lines together; of each alone its number is said.
     let lines = Lines::try_parse_from(arguments).map_err(|error| {
         let first = error.render().to_string().lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-        about(format!("{}: {first}", file.display()))
+        about(format!("{}: {first}. A key of this file is a flag without its dashes", file.display()))
     })?;
     let (kept, own) = (lines.run, flags.clone());
     let longer = |own: Vec<String>, kept: Vec<String>| if own.is_empty() { kept } else { own };
@@ -113,10 +118,31 @@ fn arguments(text: &str) -> Result<Vec<String>, String> {
             ("lan", "no") => out.push("--no-lan".to_owned()),
             ("hub" | "lan", _) => return Err(format!("line {number}: `{key}` is `yes` or `no`")),
             // In one argument, so that no value is taken for a flag.
-            (key, value) => out.push(format!("--{key}={value}")),
+            (key, value) => {
+                let argument = format!("--{key}={value}");
+                if Lines::try_parse_from(["relay run", &argument]).is_err() {
+                    return Err(format!("line {number}: `{key}` cannot be `{}`: {}", crate::text::line(value), wanted(key, value)));
+                }
+                out.push(argument);
+            }
         }
     }
     Ok(out)
+}
+
+/// What a value must be, in words.
+fn wanted(key: &str, value: &str) -> &'static str {
+    match key {
+        _ if value.is_empty() => "there is no value",
+        _ if value.contains('#') => "a remark needs a line of its own",
+        "port" => "it is a number from 1 to 65535",
+        "bytes" => "it is a size like 500M or 4G, at least 16M",
+        "mailbox-bytes" => "it is a size like 104M, at least 4M",
+        "mailboxes" | "newcomers" => "it is a number from 1 to 10240",
+        "connections" => "it is a number from 16 to 12288",
+        "connections-per-address" => "it is a number from 1 to 1024",
+        _ => "it is not like the example in packaging/symbolon-relay.conf",
+    }
 }
 
 #[cfg(test)]
@@ -159,7 +185,9 @@ mod tests {
             ("colour = red", "line 1: there is no key `colour`"),
             ("http = 127.0.0.1:1", "no key `http`"),
             ("config = x", "no key `config`"),
-            ("port = 0", "0"),
+            ("port = 0", "line 1: `port` cannot be `0`"),
+            ("\nport = 4020 # my port", "line 2: `port` cannot be `4020 # my port`: a remark needs a line of its own"),
+            ("port =", "there is no value"),
             ("hub = perhaps", "line 1: `hub` is"),
             ("lan = perhaps", "line 1: `lan` is"),
             ("hub = yes\nhub = no", "cannot be used"),

@@ -3,7 +3,7 @@
 //! A relay has no local API. It keeps what it says of itself in a private file (`relay-status`), and
 //! ends at a signal.
 
-use super::words::{at_most, quoted, serves};
+use super::words::{at_most, not_in_a_log, number_of, quoted, serves, to_add};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::text::line;
@@ -37,9 +37,37 @@ pub fn ask(folder: &Path, asked: Asked, output: Output) -> Option<Result<(), Fai
     Some(match asked {
         Asked::Info => info(&relay, output),
         Asked::Status => output.show(&shown(&relay.view), figures),
-        Asked::Doctor => doctor(&relay.view, output),
+        Asked::Doctor => doctor(folder, &relay.view, output),
         Asked::Stop => stop(folder, &relay, output),
     })
+}
+
+/// Nothing runs on a relay's folder.
+pub fn not_running(folder: &Path) -> Failure {
+    Failure::new(
+        "not_running",
+        format!("no relay is running on {}", folder.display()),
+        format!("Name its folder with --data, or start one: symbolon --data {} relay run", quoted(folder)),
+    )
+}
+
+/// Whether this user may not look into a folder.
+pub fn is_closed(folder: &Path) -> Option<Failure> {
+    let error = std::fs::read_dir(folder).err()?;
+    (error.kind() == std::io::ErrorKind::PermissionDenied).then(|| {
+        Failure::new(
+            "not_permitted",
+            format!("this user may not look into {}", folder.display()),
+            "Run the command as root, with sudo perhaps, or as the user who runs the relay.",
+        )
+    })
+}
+
+/// What is to be said of a disk that has not the space for what a relay may still keep.
+pub fn short_disk(folder: &Path, bytes: u64, most: u64) -> Option<String> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    let (free, more) = (disk.f_bavail.saturating_mul(disk.f_frsize), most.saturating_sub(bytes));
+    (free < more).then(|| format!("the disk has {} MiB free, and the relay may keep {} MiB more", free >> 20, more >> 20))
 }
 
 /// Whether a relay runs on a folder.
@@ -82,27 +110,28 @@ fn info(relay: &RelayStatus, output: Output) -> Result<(), Failure> {
         fields.insert("friends_claim".to_owned(), friends.clone().into());
     }
     output.show(&view, |view| {
-        let (link, file) = (line(text_of(view, "link")), text_of(view, "claim_file"));
-        // A log may have other readers: there the code stays in its file.
-        let shown = |code: &Option<String>, file: &str| match code {
-            Some(code) if !output.is_piped() => code.clone(),
-            _ => format!("- < {}", quoted(Path::new(file))),
-        };
-        let claim = match text_of(view, "policy") {
-            "open" => String::new(),
-            _ => format!(" --claim {}", shown(&claim, file)),
-        };
-        let friends = friends.as_ref().map_or_else(String::new, |_| {
-            let file = text_of(view, "friends_claim_file");
-            format!("\nFor friends of yours:\n\n  symbolon relay add {link} --claim {}\n", shown(&friends, file))
-        });
+        // A log may have other readers: there the codes stay in their files.
+        let is_log = output.is_piped();
+        let shown = |code: &str| if is_log { "-".to_owned() } else { code.to_owned() };
+        let (claim, has_claim) = (claim.as_deref().map_or_else(|| "-".to_owned(), shown), claim.is_some());
+        let friends = friends.as_deref().map(shown);
+        let add = to_add(&line(text_of(view, "link")), &claim, friends.as_deref(), text_of(view, "policy"));
+        let friends_file = friends.as_ref().map(|_| Path::new(text_of(view, "friends_claim_file")));
+        let kept = if is_log || !has_claim { not_in_a_log(Path::new(text_of(view, "claim_file")), friends_file) } else { String::new() };
         let listen = view.get("listen").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let listen = listen.map(|address| format!("           {}\n", line(address))).collect::<String>();
-        format!(
-            "{}  listens\n{listen}\nTo keep a mailbox here, on the machine of your node:\n\n  symbolon relay add {link}{claim}\n{friends}",
-            figures(view)
-        )
+        format!("{}{}  listens\n{listen}\n{add}{kept}", figures(view), settings(view))
     })
+}
+
+/// What else was set and is remembered, a line each.
+fn settings(view: &Value) -> String {
+    let set = view.get("set").and_then(Value::as_object).into_iter().flatten();
+    let shown = set.map(|(key, value)| match value {
+        Value::Array(lines) => (key, lines.iter().filter_map(Value::as_str).map(line).collect::<Vec<_>>().join(" ")),
+        value => (key, line(&value.to_string())),
+    });
+    shown.map(|(key, value)| format!("  set      {} = {value}\n", line(key))).collect()
 }
 
 fn figures(view: &Value) -> String {
@@ -113,12 +142,12 @@ fn figures(view: &Value) -> String {
         (days, hours) => format!("{days} d {} h", hours % 24),
     };
     format!(
-        "The relay is running.\n\n  id       {}\n  since    {since}\n  serves   {}{}\n  keeps    {} mailboxes, {} entries, {} MiB; {}\n  holds    at most {} connections\n",
+        "The relay is running.\n\n  id       {}\n  since    {since}\n  serves   {}{}\n  keeps    {}, {}, {} MiB; {}\n  holds    at most {} connections\n",
         line(text_of(view, "id")),
         serves(text_of(view, "policy")),
         if view.get("hub") == Some(&Value::Bool(true)) { "; takes knocks at rooms" } else { "" },
-        number(view, "mailboxes"),
-        number(view, "entries"),
+        number_of(number(view, "mailboxes"), "mailbox", "mailboxes"),
+        number_of(number(view, "entries"), "entry", "entries"),
         number(view, "bytes").div_ceil(1 << 20),
         at_most(number(view, "bytes_max")),
         number(view, "connections_max"),
@@ -128,26 +157,34 @@ fn figures(view: &Value) -> String {
 /// One check: its name, whether it holds, what was found, what to do or to know.
 type Check = (&'static str, bool, String, Option<&'static str>);
 
-fn checks(view: &Value) -> [Check; 4] {
+fn checks(view: &Value, short: Option<String>) -> [Check; 5] {
     let flag = |field: &str| view.get(field) == Some(&Value::Bool(true));
     let (bytes, most) = (number(view, "bytes"), number(view, "bytes_max"));
     let is_full = bytes >= most / 100 * NEARLY_FULL;
     let space = format!("{} of {} MiB are used", bytes.div_ceil(1 << 20), most >> 20);
     let full = "Allow more with `symbolon relay run --bytes SIZE`. Messages that do not fit are refused; their senders keep them.";
     let private = "Nobody outside your network can use the relay. Start it with --announce, for example --announce /dns4/NAME/tcp/PORT.";
-    let files = "Raise the limit of open files: `ulimit -Hn 65536`, or LimitNOFILE=65536 in the unit, then start the relay again.";
+    let files = "Raise the limit of open files: LimitNOFILE=65536 in the unit, or `ulimit -Hn 65536` as root in the shell that starts it; then start it again.";
+    let disk = "Free some space on the disk, or allow the relay less with `symbolon relay run --bytes SIZE`.";
+    let is_short = short.is_some();
     let unused = "Nobody has a mailbox yet. `symbolon relay info` prints the command for your own node.";
     let is_unused = number(view, "mailboxes") == 0;
     [
         ("reachable", !flag("is_private"), reach(flag("is_private")), flag("is_private").then_some(private)),
         ("space", !is_full, space, is_full.then_some(full)),
         (
+            "disk",
+            !is_short,
+            short.unwrap_or_else(|| "the disk has space for all that the relay may keep".to_owned()),
+            is_short.then_some(disk),
+        ),
+        (
             "files",
             !flag("is_short"),
             format!("open files for {} connections", number(view, "connections_max")),
             flag("is_short").then_some(files),
         ),
-        ("mailboxes", true, format!("{} mailboxes", number(view, "mailboxes")), is_unused.then_some(unused)),
+        ("mailboxes", true, number_of(number(view, "mailboxes"), "mailbox", "mailboxes"), is_unused.then_some(unused)),
     ]
 }
 
@@ -155,8 +192,8 @@ fn reach(is_private: bool) -> String {
     if is_private { "the link holds addresses of this network only" } else { "the link holds a public address or a name" }.to_owned()
 }
 
-fn doctor(view: &Value, output: Output) -> Result<(), Failure> {
-    let checks = checks(view);
+fn doctor(folder: &Path, view: &Value, output: Output) -> Result<(), Failure> {
+    let checks = checks(view, short_disk(folder, number(view, "bytes"), number(view, "bytes_max")));
     for (check, ok, detail, hint) in &checks {
         let object = json!({ "check": check, "ok": ok, "detail": detail, "hint": hint });
         output.show(&object, crate::show::check)?;
@@ -192,13 +229,17 @@ mod tests {
 
     #[test]
     fn a_relay_that_cannot_be_reached_or_is_full_fails_a_check() {
-        assert!(checks(&view()).iter().all(|(_, ok, ..)| *ok));
+        assert!(checks(&view(), None).iter().all(|(_, ok, ..)| *ok));
         for (field, value) in [("is_private", json!(true)), ("is_short", json!(true)), ("bytes", json!(1 << 30))] {
             let mut view = view();
             view[field] = value;
-            let failed: Vec<_> = checks(&view).into_iter().filter(|(_, ok, ..)| !ok).collect();
+            let failed: Vec<_> = checks(&view, None).into_iter().filter(|(_, ok, ..)| !ok).collect();
             assert_eq!(failed.len(), 1, "{field}");
             assert!(failed.iter().all(|(.., hint)| hint.is_some()));
         }
+        let home = std::env::temp_dir();
+        assert_eq!(short_disk(&home, 0, 0), None);
+        let short = short_disk(&home, 0, u64::MAX);
+        assert!(short.is_some() && checks(&view(), short).iter().any(|(check, ok, ..)| *check == "disk" && !ok));
     }
 }
