@@ -127,9 +127,9 @@ fn info(relay: &RelayStatus, output: Output) -> Result<(), Failure> {
 /// What else was set and is remembered, a line each.
 fn settings(view: &Value) -> String {
     let set = view.get("set").and_then(Value::as_object).into_iter().flatten();
-    let shown = set.map(|(key, value)| match value {
-        Value::Array(lines) => (key, lines.iter().filter_map(Value::as_str).map(line).collect::<Vec<_>>().join(" ")),
-        value => (key, line(&value.to_string())),
+    let shown = set.map(|(key, value)| match value.as_array() {
+        Some(lines) => (key, lines.iter().filter_map(Value::as_str).map(line).collect::<Vec<_>>().join(" ")),
+        None => (key, line(&value.to_string())),
     });
     shown.map(|(key, value)| format!("  set      {} = {value}\n", line(key))).collect()
 }
