@@ -24,7 +24,7 @@ pub fn words_match(peer: &PeerId, typed: &str) -> bool {
     if typed.len() > 1024 {
         return false;
     }
-    let given: Vec<String> = typed.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
+    let given = split(typed);
     given.join(" ") == fingerprint_words(peer)
 }
 
@@ -41,10 +41,38 @@ pub fn read_recovery_words(typed: &str) -> Option<Secret> {
     if typed.len() > 1024 {
         return None;
     }
-    let given: Vec<String> = typed.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect();
+    let given = split(typed);
     let mnemonic = Mnemonic::parse_in_normalized(Language::English, &given.join(" ")).ok()?;
     let (entropy, length) = mnemonic.to_entropy_array();
     Some(Secret::from_bytes(*entropy.first_chunk::<32>().filter(|_| length == 32)?))
+}
+
+/// What is wrong with so many typed words by themselves: their number, one that is not in the list, or that they do not go
+/// together. Empty when only their meaning can be wrong. It repeats no word: recovery phrases are secret.
+pub fn wrong_with(typed: &str, count: usize) -> String {
+    let given = split(typed);
+    if given.len() != count {
+        return format!(
+            "{count} words are needed, {} given",
+            match given.len() {
+                0 => "none is".to_owned(),
+                1 => "1 is".to_owned(),
+                many => format!("{many} are"),
+            }
+        );
+    }
+    let unknown = given.iter().position(|word| Language::English.find_word(word).is_none());
+    if let Some(at) = unknown {
+        return format!("word {} is not in the list of words: look how it is spelled", at.saturating_add(1));
+    }
+    match Mnemonic::parse_in_normalized(Language::English, &given.join(" ")) {
+        Ok(_) => String::new(),
+        Err(_) => "these words do not go together: one of them is another word, or stands in another place".to_owned(),
+    }
+}
+
+fn split(typed: &str) -> Vec<String> {
+    typed.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -67,6 +95,20 @@ mod tests {
         assert!(!words_match(&PeerId([2; 32]), &typed));
         assert!(!words_match(&peer, ""));
         assert!(!words_match(&peer, &"word ".repeat(10_000)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_typed_words_is_their_number_or_place_and_no_word_is_repeated() {
+        let words = recovery_words(&Secret::from_bytes([7; 32]));
+        assert_eq!(wrong_with(&words.to_uppercase(), 24), "");
+        assert!(wrong_with("tip couple", 12).starts_with("12 words are needed, 2 are given"));
+        assert!(wrong_with("", 24).contains("none is given"));
+        let mut typed: Vec<&str> = words.split(' ').collect();
+        typed.swap(0, 23);
+        assert!(wrong_with(&typed.join(" "), 24).contains("do not go together"));
+        typed[2] = "abandonn";
+        let wrong = wrong_with(&typed.join(" "), 24);
+        assert!(wrong.starts_with("word 3 is not in the list") && !wrong.contains("abandonn"), "{wrong}");
     }
 
     #[test]

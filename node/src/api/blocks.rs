@@ -1,7 +1,8 @@
 //! Blocks: of friends, and of people who have asked.
 
 use super::ask::{Answer, answer, answer_about, request_id};
-use super::errors::Fault;
+use super::errors::sought::FRIEND_OR_REQUEST;
+use super::errors::{Fault, Problem};
 use super::extract::Json;
 use super::route::{Resource, change};
 use super::schema::{Schemas, flag, object, reference, text};
@@ -67,7 +68,8 @@ async fn unblock(State(state): State<ApiState>, Json(body): Json<WhoBody>) -> An
 async fn or_request(state: &ApiState, who: &str, command: fn(Who) -> Command) -> Answer {
     match answer_about(state, who, command(Who(who.to_owned())), show).await {
         Err(problem) if problem.fault == Fault::Command(CommandError::NotFound) => {
-            let request = request_id(state, who).await?;
+            let named = request_id(state, who).await;
+            let request = named.map_err(|problem| Problem { sought: problem.sought.map(|_| FRIEND_OR_REQUEST), ..problem })?;
             answer(state, command(Who(request.to_string())), show).await
         }
         other => other,

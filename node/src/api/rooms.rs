@@ -1,7 +1,7 @@
 //! Rooms: who is in them, and what they are called.
 
 use super::ask::{Answer, answer, answer_about, ask, request_id};
-use super::errors::{Fault, Problem};
+use super::errors::{Fault, Problem, Sought, sought};
 use super::extract::{Json, Query};
 use super::json::{list, time as time_of};
 use super::people::{trust, trust_schema};
@@ -15,6 +15,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use symbolon_core::command::{Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, Who};
+use symbolon_core::names::is_same;
 
 /// Routes and schemas.
 pub const RESOURCE: Resource = Resource {
@@ -270,8 +271,15 @@ async fn people(state: &ApiState, body: RoomPeopleBody, command: fn(Who, Vec<Who
 
 /// Asks; an ambiguous name comes back with what the first of these that means several could mean.
 async fn about_each(state: &ApiState, names: impl IntoIterator<Item = String>, command: Command) -> Answer {
+    let (mut names, whole, adds) =
+        (names.into_iter(), matches!(command, Command::RoomRemove { .. }), matches!(command, Command::RoomAdd { .. }));
     let mut problem = match answer(state, command, show).await {
         Err(problem) if problem.is_ambiguous() => problem,
+        Err(problem) if problem.fault == Fault::Command(CommandError::NotFound) => {
+            let person = if adds { sought::NEWCOMER } else { sought::MEMBER };
+            let room = missing_room(state, names.next().unwrap_or_default(), whole).await;
+            return Err(Problem { sought: Some(room.unwrap_or(person)), ..problem });
+        }
         other => return other,
     };
     for name in names {
@@ -282,6 +290,16 @@ async fn about_each(state: &ApiState, names: impl IntoIterator<Item = String>, c
         }
     }
     Err(problem)
+}
+
+/// What to say where it is the room that there is not, and not the person. To remove somebody, the room's whole name is needed.
+async fn missing_room(state: &ApiState, room: String, whole: bool) -> Option<Sought> {
+    if !whole {
+        return ask(state, Command::RoomMembers(Who(room))).await.is_err().then_some(sought::ROOM);
+    }
+    let Ok(Reply::Rooms(rooms)) = ask(state, Command::Rooms).await else { return Some(sought::WHOLE_ROOM) };
+    let is_it = |view: &RoomView| is_same(&view.name, room.trim()) || view.room.to_string().eq_ignore_ascii_case(room.trim());
+    (!rooms.iter().any(is_it)).then_some(sought::WHOLE_ROOM)
 }
 
 #[derive(Deserialize)]
@@ -337,7 +355,8 @@ async fn note(State(state): State<ApiState>, Json(body): Json<RoomNoteBody>) -> 
 pub async fn leave_with(state: &ApiState, who: &str) -> Result<(), Problem> {
     match answer_about(state, who, Command::RoomsLeaveWith(Who(who.to_owned())), show).await {
         Err(problem) if problem.fault == Fault::Command(CommandError::NotFound) => {
-            let request = request_id(state, who).await?;
+            let named = request_id(state, who).await;
+            let request = named.map_err(|problem| Problem { sought: problem.sought.map(|_| sought::FRIEND_OR_REQUEST), ..problem })?;
             ask(state, Command::RoomsLeaveWith(Who(request.to_string()))).await.map(|_| ())
         }
         other => other.map(|_| ()),

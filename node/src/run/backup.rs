@@ -21,6 +21,7 @@ use symbolon_presence::id::{Nonce, PeerId, base32};
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::words::read_recovery_words;
+pub use symbolon_presence::words::wrong_with;
 
 /// Who a restored folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,12 @@ pub fn restore(data: &Path, file: &Path, words: &str, passphrase_file: Option<&P
 
 pub(super) fn entropy_of(words: &str) -> Result<Secret, RunError> {
     read_recovery_words(words).ok_or_else(|| {
-        RunError::new("bad_phrase", "these are not 24 words of a recovery phrase", "Give the words on standard input, in their order.")
+        let wrong = wrong_with(words, 24);
+        RunError::new(
+            "bad_phrase",
+            format!("this is not a recovery phrase: {wrong}"),
+            "Give all 24 words on standard input, in their order.",
+        )
     })
 }
 
