@@ -246,9 +246,9 @@ pub enum Verb {
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Switch {
-    /// On
+    /// Anyone who knows my Peer ID can ask me
     On,
-    /// Off
+    /// Only people with an invite, an introduction or a room in common can ask me
     Off,
 }
 
@@ -296,6 +296,9 @@ pub enum DeviceVerb {
     Remove {
         /// What it is called, or the beginning of its id
         device: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
     },
     /// Say by my recovery phrase which devices are mine: this one and those named here; friends refuse all others.
     /// For when a device was stolen that holds the root key. The phrase is read from standard input

@@ -2,6 +2,7 @@
 
 pub mod backup;
 mod devices;
+pub mod done;
 mod friends;
 mod list;
 mod read;
@@ -20,6 +21,7 @@ use read::{Reader, read};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use symbolon_node::api::qr::Qr;
+use symbolon_node::run::backup::wrong_with;
 use typed::{from_stdin, text_of_stdin, typed};
 
 /// Carries out a command.
@@ -37,7 +39,8 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         Verb::Add { target, note } => {
             let target = typed(output, target)?;
             let view = client.post("/api/v1/requests", &json!({ "target": target.trim(), "note": note }))?;
-            output.show(&view, show::request)
+            output.show(&view, show::request)?;
+            output.remark("\nThey have to accept it. `symbolon requests` shows how it stands.\n")
         }
         Verb::Requests { verb: Some(RequestsVerb::Cancel { request }) } => answer(client, output, request, "cancel"),
         Verb::Requests { verb: None } => list(
@@ -90,7 +93,7 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
         }
         Verb::Device { verb } => device(client, output, verb),
         Verb::Lookup { verb } => lookup(client, output, verb),
-        Verb::Status => output.show(&client.get("/api/v1/status", &[])?, show::status),
+        Verb::Status => status(client, output),
         Verb::Doctor => doctor(client, output),
         Verb::Page { sign_out: true } => output.show(&client.post("/api/v1/sessions/end", &json!({}))?, show::signed_out),
         Verb::Page { sign_out: false } => page(client, output),
@@ -124,7 +127,8 @@ fn device(client: &Client, output: Output, verb: &DeviceVerb) -> Result<(), Fail
         DeviceVerb::List { all } => devices::list(client, output, *all),
         DeviceVerb::Pair { tell } => devices::pair(client, output, tell.as_deref()),
         DeviceVerb::Join { code } => devices::join(client, output, &code.concat()),
-        DeviceVerb::Remove { device } => devices::change(client, output, "remove", &json!({ "device": device })),
+        DeviceVerb::Remove { device, yes } if !yes && !devices::may_remove(output, device)? => Err(Failure::declined()),
+        DeviceVerb::Remove { device, yes: _ } => devices::change(client, output, "remove", &json!({ "device": device })),
         DeviceVerb::Keep { devices: stay, phrase: _ } => {
             let phrase = backup::read_words(output)?;
             devices::change(client, output, "keep", &json!({ "phrase": phrase.trim(), "devices": stay }))
@@ -157,7 +161,7 @@ fn identity(client: &Client, output: Output) -> Result<(), Failure> {
     output.show(&view, show::identity)?;
     let id = view.get("id").and_then(Value::as_str).unwrap_or_default();
     match Qr::link(id) {
-        Some(qr) => output.remark(&format!("\n{}", qr.half_blocks(true))),
+        Some(qr) => output.remark(&format!("\n{}", qr.half_blocks(output.has_colours()))),
         None => Ok(()),
     }
 }
@@ -192,7 +196,7 @@ fn invite(client: &Client, output: Output, flags: &Invite) -> Result<(), Failure
     }
     let link = view.get("link").and_then(Value::as_str).unwrap_or_default();
     match Qr::link(link) {
-        Some(qr) => output.print(&format!("\n{}", qr.half_blocks(!output.is_piped()))),
+        Some(qr) => output.print(&format!("\n{}", qr.half_blocks(output.has_colours()))),
         None => Err(Failure::new("too_large", "the link is too long for a QR code", "Give the link itself.")),
     }
 }
@@ -212,8 +216,18 @@ fn friend_or_request(view: &Value) -> String {
 
 fn verify(client: &Client, output: Output, friend: &str, words: &[String]) -> Result<(), Failure> {
     let words = (!words.is_empty()).then(|| words.join(" "));
-    let view = client.post("/api/v1/friends/verify", &json!({ "friend": friend, "words": words }))?;
-    output.show(&view, show::friend)?;
+    let asked = client.post("/api/v1/friends/verify", &json!({ "friend": friend, "words": words }));
+    let view = asked.map_err(|failure| match words.as_deref().map(|words| wrong_with(words, 12)) {
+        // A slip of the keyboard is no attack.
+        Some(wrong) if failure.kind == "words_differ" && !wrong.is_empty() => Failure {
+            message: format!("These cannot be a person's words: {wrong}."),
+            hint: "Type all twelve words as the friend reads them out, and compare again.".to_owned(),
+            ..failure
+        },
+        _ => failure,
+    })?;
+    let matched = if words.is_some() { "The words match.\n" } else { "" };
+    output.show(&view, |view| format!("{matched}{}", show::friend(view)))?;
     if words.is_none() {
         output.remark("\nLet your friend read out their words (`symbolon id`), then: symbolon verify FRIEND THE WORDS\n")?;
     }
@@ -228,7 +242,10 @@ fn send(client: &Client, output: Output, flags: &Send) -> Result<(), Failure> {
     };
     let lifetime = flags.expires.map(|time| time.as_secs());
     let view = client.post("/api/v1/messages", &json!({ "to": flags.to, "text": text, "lifetime_seconds": lifetime }))?;
-    let Some(wanted) = flags.wait else { return output.show(&view, show::sent) };
+    let Some(wanted) = flags.wait else {
+        output.show(&view, show::sent)?;
+        return output.remark("`symbolon read` shows how far it is; `--wait delivered` waits for it.\n");
+    };
     let message = view.get("message").and_then(Value::as_str).unwrap_or_default();
     let view = wait(client, message, wanted.word(), flags.timeout)?;
     output.show(&view, show::sent)
@@ -289,6 +306,28 @@ fn export(client: &Client, output: Output, who: Option<&str>, yes: bool) -> Resu
     }
     let lines = Output { json: true };
     Reader::new(client, lines, who).all().map(|_| ())
+}
+
+/// What works; and for a person, what waits for them.
+fn status(client: &Client, output: Output) -> Result<(), Failure> {
+    let view = client.get("/api/v1/status", &[])?;
+    let mut waiting = String::new();
+    if !output.json {
+        let (requests, friends) = (client.get("/api/v1/requests", &[])?, client.get("/api/v1/friends", &[])?);
+        let rooms = client.get("/api/v1/rooms", &[])?;
+        let is = |view: &Value, field: &str, word: &str| view.get(field).and_then(Value::as_str) == Some(word);
+        let asked =
+            list::entries(&requests, "requests").filter(|view| is(view, "direction", "in") && is(view, "status", "pending")).count();
+        let of_all = list::entries(&friends, "friends").chain(list::entries(&rooms, "rooms"));
+        let unread: u64 = of_all.filter_map(|view| view.get("unread").and_then(Value::as_u64)).sum();
+        if asked > 0 {
+            waiting.push_str(&format!("requests to answer {asked} (symbolon requests)\n"));
+        }
+        if unread > 0 {
+            waiting.push_str(&format!("texts not read     {unread} (symbolon read)\n"));
+        }
+    }
+    output.show(&view, |view| format!("{waiting}{}", show::status(view)))
 }
 
 fn doctor(client: &Client, output: Output) -> Result<(), Failure> {

@@ -43,7 +43,7 @@ impl Failure {
 
     /// The question was not answered with yes.
     pub fn declined() -> Self {
-        Self::new("declined", "nothing was done", "Answer with y, or give --yes, to proceed.")
+        Self::new("declined", "nothing was done", "Run it again, and answer with y, if it is meant.")
     }
 
     /// Every line about it stands on standard output already; only the exit code is left.

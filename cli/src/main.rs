@@ -45,7 +45,13 @@ fn main() -> ExitCode {
         complain(&format!("error: {error}\n"));
         return ExitCode::from(FAILED);
     }
-    let parsed = help::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let mut words: Vec<_> = std::env::args_os().collect();
+    // As other commands take it: `symbolon help send` is `symbolon send --help`.
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    let parsed = help::command().try_get_matches_from(words).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
@@ -54,8 +60,12 @@ fn main() -> ExitCode {
     let is_relay = matches!(&cli.verb, Verb::Relay { verb: RelayVerb::Run(_) });
     log_to_stderr(cli.verbose.saturating_add(u8::from(is_relay)));
     let output = Output { json: cli.json };
+    let done = commands::done::hint(&cli.verb);
     match run(cli, output) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.kind == LOST && done.is_some() => {
+            fail(&Failure { hint: done.unwrap_or_default().to_owned(), ..failure }, output)
+        }
         Err(failure) => fail(&failure, output),
     }
 }
@@ -112,7 +122,13 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             "Name the folder of your node with --data. A relay answers `relay info`, `status`, `doctor` and `stop`.",
         ));
     }
-    commands::run(&cli.verb, &Client::find(&data)?, output)
+    let client = Client::find(&data).map_err(|failure| match &cli.verb {
+        Verb::Stop => {
+            Failure { hint: "There is nothing to stop. If it runs on another folder, name that: --data DIR".to_owned(), ..failure }
+        }
+        _ => failure,
+    })?;
+    commands::run(&cli.verb, &client, output)
 }
 
 /// What a relay answers, too, when one runs on the folder.

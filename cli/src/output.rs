@@ -59,6 +59,11 @@ impl Output {
         Ok(read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
 
+    /// Whether colours may be set: at a terminal, except where `NO_COLOR` is set.
+    pub fn has_colours(self) -> bool {
+        !self.is_piped() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+    }
+
     /// Whether a program, not a person, reads along.
     pub fn is_piped(self) -> bool {
         !std::io::stdout().is_terminal()

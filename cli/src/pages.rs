@@ -20,6 +20,10 @@ pub fn man(folder: &Path, output: Output) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
         Failure::new("io", format!("{} cannot be written: {error}", folder.display()), "Choose a folder that you may write into.")
     };
+    if folder.exists() && !folder.is_dir() {
+        let message = format!("{} is not a folder", folder.display());
+        return Err(Failure::new("io", message, "Name a folder that you may write into; it is made if it is missing."));
+    }
     std::fs::create_dir_all(folder).map_err(failed)?;
     clap_mangen::generate_to(help::for_man(), folder).map_err(failed)?;
     let shown = folder.display().to_string();

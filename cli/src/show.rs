@@ -36,7 +36,11 @@ pub fn identity(view: &Value) -> String {
 pub fn invite(view: &Value, piped: bool) -> String {
     let mut out = format!("{}\n", line(str_of(view, "link")));
     if !piped {
-        let _ = write!(out, "\nGive this link to one person. It is good once, until {}.\n", moment(str_of(view, "expires")));
+        let _ = write!(
+            out,
+            "\nGive this link to one person, who types: symbolon add LINK\nIt is good once, until {}.\n",
+            moment(str_of(view, "expires"))
+        );
     }
     out
 }
@@ -125,7 +129,7 @@ pub fn request(view: &Value) -> String {
 /// How a knock at a room stands.
 fn knock(incoming: bool, status: &str, name: &str, room: &str) -> String {
     match (incoming, status) {
-        (true, "pending") => format!("{name} knocks at the room {room}: who vouches for them lets them in"),
+        (true, "pending") => format!("{name} knocks at the room {room}: if you vouch for them (accept), they come in"),
         (true, "accepted") => format!("you vouch for {name}, who knocks at the room {room}"),
         (true, "confirmed") => format!("{name} is in the room {room}"),
         (true, "ignored") => format!("{name}, who knocks at the room {room}: set aside"),
@@ -195,7 +199,7 @@ pub fn friend(view: &Value) -> String {
         out.push_str(&labelled("  beware   ", &line(str_of(view, "beware"))));
     }
     if str_of(view, "trust") != "verified" {
-        let _ = writeln!(out, "  compare  symbolon verify {}  (then with the words that they read out)", quoted(&name));
+        let _ = writeln!(out, "  compare  symbolon verify {}{}  (then with the words that they read out)", dashes(&name), quoted(&name));
     }
     out
 }
@@ -203,6 +207,11 @@ pub fn friend(view: &Value) -> String {
 /// A friendship that was ended.
 pub fn unfriended(view: &Value) -> String {
     format!("No longer friends with {} (they are not notified). The history stays: symbolon read\n", line(str_of(view, "name")))
+}
+
+/// What stands before a name that looks like a flag.
+fn dashes(name: &str) -> &'static str {
+    if name.starts_with('-') { "-- " } else { "" }
 }
 
 /// A name as a shell takes it for one word.
@@ -246,6 +255,7 @@ pub fn sent(view: &Value) -> String {
 fn state(view: &Value) -> String {
     match (str_of(view, "state"), str_of(view, "reason")) {
         ("failed", reason) if !reason.is_empty() => format!("failed: {}", line(reason)),
+        (state, _) if str_of(view, "delivered_by") == "0/0" => format!("{}, nobody else is in the room", line(state)),
         (state, _) if !str_of(view, "delivered_by").is_empty() => {
             format!("{}, {} have it", line(state), line(str_of(view, "delivered_by")))
         }
@@ -261,7 +271,12 @@ pub fn signed_out(view: &Value) -> String {
 
 /// One line of the doctor, and what to do about it.
 pub fn check(view: &Value) -> String {
-    let mark = if view.get("ok").and_then(Value::as_bool) == Some(true) { "ok  " } else { "FAIL" };
+    // What holds and has advice all the same is worth a look.
+    let mark = match (view.get("ok").and_then(Value::as_bool), str_of(view, "hint").is_empty()) {
+        (Some(true), true) => "ok  ",
+        (Some(true), false) => "note",
+        _ => "FAIL",
+    };
     let mut out = labelled(&format!("{mark}  {:<10} ", line(str_of(view, "check"))), &line(str_of(view, "detail")));
     if !str_of(view, "hint").is_empty() {
         out.push_str(&labelled(&" ".repeat(17), &line(str_of(view, "hint"))));

@@ -12,6 +12,7 @@ use symbolon_node::run::{Ready, RunConfig, RunError};
 /// Runs a node until it is stopped.
 pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
     refuse_what_is_not_there(flags)?;
+    let (folder, is_named) = (data.display().to_string(), flags.name.is_some());
     let config = RunConfig {
         data,
         name: flags.name.clone(),
@@ -33,7 +34,7 @@ pub fn run(data: PathBuf, flags: &Up, output: Output) -> Result<(), Failure> {
         hub: flags.hub.then_some(true).or(flags.no_hub.then_some(false)),
     };
     let mut told = Ok(());
-    let ended = symbolon_node::run::run_here(config, &mut |ready| told = announce(ready, output));
+    let ended = symbolon_node::run::run_here(config, &mut |ready| told = announce(ready, (&folder, is_named), output));
     ended.map_err(|RunError { kind, message, hint }| Failure::new(kind, message, hint))?;
     told
 }
@@ -50,7 +51,7 @@ fn refuse_what_is_not_there(flags: &Up) -> Result<(), Failure> {
     }
 }
 
-fn announce(ready: &Ready, output: Output) -> Result<(), Failure> {
+fn announce(ready: &Ready, (folder, is_named): (&str, bool), output: Output) -> Result<(), Failure> {
     let object = json!({ "event": "ready", "id": ready.id, "name": ready.name, "http": ready.http, "listen": ready.listen });
     output.show(&object, |_| {
         // What is not a terminal may be a file that others can read: the address stays out of it.
@@ -59,10 +60,13 @@ fn announce(ready: &Ready, output: Output) -> Result<(), Failure> {
             true => ("run `symbolon page` in a terminal for its address".to_owned(), "The node runs."),
         };
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
+        let rename = if is_named { "" } else { " `symbolon name NEW` changes your name." };
         format!(
-            "Symbolon is running as {}.\n\n  page     {page}\n  id       {}\n  listens\n{listen}\n{advice} Ctrl-C stops the node.\n",
+            "Symbolon is running as {}.\n\n  page     {page}\n  id       {}\n  data     {}\n  listens\n{listen}\n{advice} Ctrl-C stops the node.\n\
+             In another terminal: `symbolon invite` makes a link for a friend, `symbolon add LINK` takes one.{rename}\n",
             text::line(&ready.name),
             text::line(&ready.id),
+            text::line(folder),
         )
     })
 }

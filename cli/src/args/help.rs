@@ -142,10 +142,25 @@ pub fn hint(error: &clap::Error, arguments: &[String]) -> String {
         return "Put a text of several words in quotes: symbolon send Ben 'two words'. Before a text that begins with - write -- first."
             .to_owned();
     }
+    if is_surplus && has("rename") && arguments.iter().skip_while(|one| *one != "rename").any(|one| one.starts_with('-')) {
+        return "Before a name that begins with - write -- first: symbolon rename -- Ben --x".to_owned();
+    }
     if is_surplus && (has("create") || has("rename") || has("name")) {
         return "Put a name of several words in quotes.".to_owned();
     }
-    "`symbolon --help` lists the commands, `symbolon COMMAND --help` a command's flags.".to_owned()
+    let mut path = String::from("symbolon");
+    let mut command = Cli::command();
+    for word in arguments {
+        if let Some(one) = command.find_subcommand(word).cloned() {
+            path.push(' ');
+            path.push_str(word);
+            command = one;
+        }
+    }
+    match path.as_str() {
+        "symbolon" => "`symbolon --help` lists the commands, `symbolon COMMAND --help` a command's flags.".to_owned(),
+        path => format!("`{path} --help` shows what it takes."),
+    }
 }
 
 /// What stands where the text of `send` could stand, and is a flag: nobody can know what was meant.

@@ -36,7 +36,7 @@ pub enum RoomVerb {
         #[arg(long)]
         note: Option<String>,
     },
-    /// Make a card by which people knock at a room; the first card opens it to knocks
+    /// Make a card: anyone who has it can ask to come in (knock). Nobody can knock before the first card
     Card {
         /// The room's name or id
         room: String,
@@ -58,6 +58,9 @@ pub enum RoomVerb {
     Leave {
         /// The room's whole name or id
         room: String,
+        /// Do not ask
+        #[arg(short, long)]
+        yes: bool,
     },
     /// List the rooms that I am in
     List {

@@ -43,7 +43,7 @@ pub fn loopback(text: &str) -> Result<SocketAddr, String> {
 
 /// A number and its unit: `45s`, `30m`, `12h`, `7d`; without a unit, seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || "write a number and a unit, such as 45s, 30m, 12h or 7d".to_owned();
+    let wrong = || "write a number and a unit, such as 45s, 30m, 12h or 7d; a number alone is in seconds".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let seconds = match unit {

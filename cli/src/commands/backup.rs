@@ -72,8 +72,8 @@ fn restored_text(view: &Value) -> String {
     };
     format!(
         "This folder is a new device of {}.{as_of}\nStart it with `symbolon up`: friends' devices are asked then, and answer when they are on.\n\
-         If the device that you had is lost, remove it: `symbolon device list`, then `symbolon device remove`. If it was stolen, say first, within the hour,\n\
-         which devices are yours: `symbolon device keep`. Your other devices hear of this one only after that hour.\n",
+         If the device that you had is lost, remove it: `symbolon device list`, then `symbolon device remove`. If it was stolen, do this first,\n\
+         within one hour: `symbolon device keep` says which devices are yours. Your other devices learn of this one after that hour.\n",
         field("id")
     )
 }

@@ -22,7 +22,7 @@ pub fn read(client: &Client, output: Output, flags: &Read) -> Result<(), Failure
     // What comes from now on is new, all of it.
     reader.is_line_due = false;
     let Some(mut events) = events else {
-        return if count == 0 { output.remark("No messages.\n") } else { Ok(()) };
+        return if count == 0 && flags.limit != Some(0) { output.remark("No messages.\n") } else { Ok(()) };
     };
     loop {
         reader.follow(&mut events)?;

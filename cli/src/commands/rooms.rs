@@ -7,7 +7,9 @@ use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::show::{card, member, request, room, room_left};
+use crate::text::line;
 use serde_json::{Value, json};
+use symbolon_core::names::is_same;
 use symbolon_node::api::qr::Qr;
 
 /// Carries out a command about a room.
@@ -31,21 +33,56 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
             }
             output.show(&view, card)?;
             let code = Qr::link(view.get("card").and_then(Value::as_str).unwrap_or_default()).filter(|_| *qr && !output.json);
-            return code.map_or(Ok(()), |code| output.print(&format!("\n{}", code.half_blocks(!output.is_piped()))));
+            return code.map_or(Ok(()), |code| output.print(&format!("\n{}", code.half_blocks(output.has_colours()))));
         }
         RoomVerb::Knock { card } => return output.show(&post("/knock", json!({ "card": typed(output, card)? }))?, request),
         RoomVerb::Vouch { request: id } => return output.show(&post("/vouch", json!({ "request": id }))?, request),
-        RoomVerb::Leave { room } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
-        RoomVerb::Create { name } => post("", json!({ "name": name }))?,
+        RoomVerb::Leave { room, yes } if !yes && !may_leave(output, room)? => return Err(Failure::declined()),
+        RoomVerb::Leave { room, yes: _ } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
+        RoomVerb::Create { name } => {
+            let view = post("", json!({ "name": name }))?;
+            say_twice(client, output, &view)?;
+            view
+        }
         RoomVerb::Add { room, who } => post("/add", json!({ "room": room, "who": who }))?,
         RoomVerb::Remove { room, who } => post("/remove", json!({ "room": room, "who": who }))?,
-        RoomVerb::Rename { room, name } => post("/rename", json!({ "room": room, "name": name }))?,
+        RoomVerb::Rename { room: which, name } => {
+            let view = post("/rename", json!({ "room": which, "name": name }))?;
+            return output.show(&view, |view| format!("{}{}", room(view), becoming(view, name)));
+        }
         RoomVerb::Topic { room, topic } => post("/topic", json!({ "room": room, "topic": topic.join(" ") }))?,
-        RoomVerb::Role { room, who, role } => post("/role", json!({ "room": room, "who": who, "role": role.word() }))?,
+        RoomVerb::Role { room: which, who, role } => {
+            let view = post("/role", json!({ "room": which, "who": who, "role": role.word() }))?;
+            return output.show(&view, |view| format!("{}  role     {} for {}\n", room(view), role.word(), line(who)));
+        }
         RoomVerb::Mute { room, off } => post("/note", json!({ "room": room, "muted": !off }))?,
         RoomVerb::Archive { room, off } => post("/note", json!({ "room": room, "archived": !off }))?,
     };
     output.show(&view, room)
+}
+
+/// Asks somebody at a terminal, and nobody else.
+fn may_leave(output: Output, room: &str) -> Result<bool, Failure> {
+    let question = format!("Leave {}? Only a member can bring you back. An owner who leaves gives the room to somebody else.", line(room));
+    if output.can_ask() { output.ask(&question) } else { Ok(true) }
+}
+
+/// A new name stands in the room's next epoch, which may be a moment away.
+fn becoming(view: &Value, name: &str) -> String {
+    match view.get("name").and_then(Value::as_str) {
+        Some(now) if now != name.trim() => format!("  becomes  {}, in a moment\n", line(name)),
+        _ => String::new(),
+    }
+}
+
+/// Says that a room that was made has the name of another one.
+fn say_twice(client: &Client, output: Output, made: &Value) -> Result<(), Failure> {
+    let all = client.get("/api/v1/rooms", &[])?;
+    let name = |view: &Value| view.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if entries(&all, "rooms").any(|view| view.get("room") != made.get("room") && is_same(&name(view), &name(made))) {
+        output.aside("Another room has this name already. Say which one you mean by its id, or rename one: symbolon room rename ID NAME");
+    }
+    Ok(())
 }
 
 fn list(client: &Client, output: Output, all: bool) -> Result<(), Failure> {

@@ -12,7 +12,15 @@ const EMPTY: &str = "empty_input";
 /// An argument, or standard input in place of `-`: other users of the machine can read
 /// command lines.
 pub(super) fn typed(output: Output, argument: &str) -> Result<String, Failure> {
-    if argument == "-" { from_stdin(output) } else { Ok(argument.to_owned()) }
+    if argument != "-" {
+        return Ok(argument.to_owned());
+    }
+    from_stdin(output).map_err(|failure| match failure.kind.as_str() {
+        EMPTY => {
+            Failure { hint: "Write it in place of the `-`, or let a file or a pipe be standard input: … - < FILE".to_owned(), ..failure }
+        }
+        _ => failure,
+    })
 }
 
 /// The text of `send` when none stands behind the name, though a flag may.

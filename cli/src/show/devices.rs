@@ -34,14 +34,15 @@ fn relays(view: &Value) -> String {
     }
     let links: String = links.iter().map(|link| format!("  {}\n", line(link))).collect();
     format!(
-        "\nYour friends and names lie at your relays, where only these words open them. Keep one of these links beside the words:\n{links}"
+        "\nYour friends and names are kept at your relays as soon as one answers (`symbolon doctor` says whether they are there);\nonly these words open them. Keep one of these links beside the words:\n{links}"
     )
 }
 
 /// Where a backup lies.
 pub fn backup(view: &Value) -> String {
     format!(
-        "{}\nIt opens with your recovery phrase only: `symbolon id phrase` shows it. Bring it back with `symbolon --data DIR backup restore FILE`.\n",
+        "{}\nIt opens with your recovery phrase only, the 24 words. If they are not on paper yet: `symbolon id phrase`.\n\
+         Bring it back with `symbolon --data DIR backup restore FILE`.\n",
         line(str_of(view, "file"))
     )
 }
@@ -54,14 +55,14 @@ pub fn own_device(view: &Value) -> String {
         marks.push("this device");
     }
     if is("first") {
-        marks.push("first");
+        marks.push("first of all");
     }
     if !str_of(view, "removed").is_empty() {
         marks.push("removed");
     } else if is("online") {
         marks.push("online");
     } else if !is("settled") {
-        marks.push("not confirmed yet");
+        marks.push("not heard of yet");
     }
     let name = match str_of(view, "name") {
         "" => "(no name)",
@@ -77,7 +78,9 @@ pub fn pairing(view: &Value) -> String {
     let letters: Vec<char> = code.chars().collect();
     let parts: Vec<String> = letters.chunks(4).map(|part| part.iter().collect()).collect();
     format!(
-        "{}\n\nType this on your new device, within ten minutes:\n  symbolon device join {}\nWho types it first becomes one of your devices: show it to nobody else.\n",
+        "{}\n\nType this on your new device, within ten minutes:\n  symbolon device join {}\nThere, start a node on a new folder first: `symbolon up`. If both are not in one local network, let it use the relay that\n\
+         this device uses: `symbolon relay add LINK`. A code that was made before this one is good no more.\n\
+         The first who types it becomes one of your devices: show it to nobody else.\n",
         line(code),
         line(&parts.join("-"))
     )

@@ -17,7 +17,7 @@ pub fn trust(trust: &str) -> &str {
     match trust {
         "verified" => "verified",
         "introduced" => "introduced by a friend",
-        "invited" => "known by an invite; words not compared yet",
+        "invited" => "came by an invite; words not compared yet",
         "room" => "met in a room; words not compared yet",
         _ => "words not compared yet",
     }

@@ -1,7 +1,8 @@
 //! Rooms, and who is in them.
 
 use super::fields::{number_of, str_of, trust};
-use crate::text::line;
+use super::moment;
+use crate::text::{labelled, line};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -52,9 +53,10 @@ pub fn room(view: &Value) -> String {
 /// A card by which people knock at a room.
 pub fn card(view: &Value) -> String {
     format!(
-        "{}\n  good until {}\n  Who has it knocks with: symbolon room knock CARD\n",
+        "{}\n  good until {}\n  Anyone who has it can knock at the room: symbolon room knock CARD\n  \
+         A knock needs a hub: one of your relays that runs with --hub, or this node started by `symbolon up --hub`.\n",
         line(str_of(view, "card")),
-        line(str_of(view, "expires"))
+        moment(str_of(view, "expires"))
     )
 }
 
@@ -68,11 +70,11 @@ pub fn member(view: &Value) -> String {
     let is_me = view.get("me") == Some(&Value::Bool(true));
     let known = if is_me { "you" } else { trust(str_of(view, "trust")) };
     format!(
-        "{}\n  {}, {known}\n  id       {}\n  words    {}\n",
+        "{}\n  {}, {known}\n  id       {}\n{}",
         line(str_of(view, "name")),
         line(str_of(view, "role")),
         line(str_of(view, "id")),
-        line(str_of(view, "words")),
+        labelled("  words    ", &line(str_of(view, "words"))),
     )
 }
 

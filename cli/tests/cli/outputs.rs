@@ -75,6 +75,53 @@ fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_not_worth_a_wo
 }
 
 #[test]
+fn what_was_done_is_not_to_be_done_again_where_the_answer_is_lost() {
+    let node = Node::start();
+    node.fake.with(|world| world.add_friend("Tom"));
+    let said = |args: &[&str]| {
+        let output = command(node.folder.path(), args).stdout(full()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for args in [&["send", "Tom", "once"][..], &["--json", "send", "Tom", "twice"]] {
+        let said = said(args);
+        assert!(said.contains("do not send it again") && !said.contains("run the command again"), "{said}");
+    }
+    assert_eq!(node.fake.with(|world| world.messages.len()), 2);
+    assert!(said(&["invite"]).contains("The invite was made all the same"));
+    assert!(said(&["rename", "Tom", "Tim"]).contains("is done all the same"));
+    assert!(said(&["friends"]).contains("run the command again"));
+}
+
+#[test]
+fn a_slip_in_the_words_is_no_alarm_and_the_whole_words_that_differ_are() {
+    let node = Node::start();
+    node.fake.with(|world| world.add_friend("Tom"));
+    let said = |words: &str| {
+        let object = node.failure(&["verify", "Tom", words], 1);
+        assert_eq!(object["error"], "words_differ");
+        object["message"].as_str().unwrap().to_owned()
+    };
+    assert!(said("tip couple").contains("12 words are needed, 2 are given"));
+    let words = ["abandon"; 11].join(" ");
+    assert!(said(&format!("{words} abot")).contains("word 12 is not in the list"));
+    assert!(said(&format!("{words} abandon")).contains("do not go together"));
+    assert!(said(&format!("{words} about")).contains("Somebody may stand between you"));
+}
+
+#[test]
+fn help_can_be_asked_as_a_command_and_a_hint_names_the_command_that_was_typed() {
+    let folder = tempfile::tempdir().unwrap();
+    for (asked, shown) in [(&["help"][..], "Start:"), (&["help", "room", "add"], "Usage: symbolon room add")] {
+        let mut help = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+        let output = help.args(asked).output().unwrap();
+        assert!(output.status.success() && String::from_utf8(output.stdout).unwrap().contains(shown), "{asked:?}");
+    }
+    let output = command(folder.path(), &["room", "add"]).output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains("`symbolon room add --help`"));
+}
+
+#[test]
 fn closed_standard_input_is_named() {
     let node = Node::start();
     node.fake.with(|world| world.add_friend("Tom"));

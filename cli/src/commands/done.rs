@@ -1,0 +1,38 @@
+//! What to do when a command did what was asked, and its answer could not be written.
+
+use crate::args::{DeviceVerb, IdVerb, InviteVerb, LookupVerb, RelayVerb, RequestsVerb, RoomVerb, Verb};
+
+const SENT: &str = "Your text was accepted all the same: do not send it again. `symbolon read` shows it.";
+const INVITED: &str =
+    "The invite was made all the same. `symbolon invite list` lists it, `symbolon invite revoke` takes it back; then make another one.";
+const PAIRED: &str =
+    "A code was made all the same, and nobody has seen it. Make room there, or write to another place; another code ends this one.";
+const CHANGED: &str =
+    "What you asked for is done all the same. Look at it before you do it again: `symbolon status`, `friends`, `requests`, `room list`.";
+
+/// The hint for a command that has changed something by the time it answers; `None` for one that only shows.
+pub fn hint(verb: &Verb) -> Option<&'static str> {
+    match verb {
+        Verb::Send(_) => Some(SENT),
+        Verb::Invite(flags) if flags.verb.is_none() => Some(INVITED),
+        Verb::Device { verb: DeviceVerb::Pair { .. } } => Some(PAIRED),
+        verb => (!only_shows(verb)).then_some(CHANGED),
+    }
+}
+
+fn only_shows(verb: &Verb) -> bool {
+    match verb {
+        Verb::Up(_) | Verb::Demo | Verb::Completions { .. } | Verb::Man { .. } | Verb::Friends | Verb::Status | Verb::Doctor => true,
+        Verb::Read(_) | Verb::Search { .. } | Verb::Export { .. } | Verb::Page { sign_out: false } => true,
+        Verb::Id { verb } => !matches!(verb, Some(IdVerb::Phrase { confirm: true })),
+        Verb::Invite(flags) => matches!(flags.verb, Some(InviteVerb::List)),
+        Verb::Requests { verb } => !matches!(verb, Some(RequestsVerb::Cancel { .. })),
+        Verb::Verify { words, .. } => words.is_empty(),
+        Verb::Settings { value, .. } => value.is_none(),
+        Verb::Room { verb } => matches!(verb, RoomVerb::List { .. } | RoomVerb::Members { .. } | RoomVerb::Card { .. }),
+        Verb::Relay { verb } => matches!(verb, RelayVerb::Run(_) | RelayVerb::List | RelayVerb::Status | RelayVerb::Info),
+        Verb::Device { verb } => matches!(verb, DeviceVerb::List { .. }),
+        Verb::Lookup { verb } => matches!(verb, LookupVerb::List),
+        _ => false,
+    }
+}
