@@ -10,6 +10,7 @@ pub use devices::{backup, confirmed, own_device, pairing, phrase};
 pub use rooms::{card, member, room, room_left};
 
 use crate::text::{block, labelled, line};
+pub use fields::moment;
 use fields::{str_of, trust};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -359,14 +360,6 @@ pub fn status(view: &Value) -> String {
         _ => out.push_str("no problems\n"),
     }
     out
-}
-
-/// `2026-11-20T23:48:49.250Z` as a date and a time of day here; anything else as it is.
-pub fn moment(time: &str) -> String {
-    match chrono::DateTime::parse_from_rfc3339(time) {
-        Ok(at) => at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string(),
-        Err(_) => line(time),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Fields of an answer, in words.
 
+use crate::text::line;
 use serde_json::Value;
 
 /// A text; empty when there is none.
@@ -20,5 +21,13 @@ pub fn trust(trust: &str) -> &str {
         "invited" => "came by an invite; words not compared yet",
         "room" => "met in a room; words not compared yet",
         _ => "words not compared yet",
+    }
+}
+
+/// `2026-11-20T23:48:49.250Z` as a date and a time of day here; anything else as it is.
+pub fn moment(time: &str) -> String {
+    match chrono::DateTime::parse_from_rfc3339(time) {
+        Ok(at) => at.with_timezone(&chrono::Local).format("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => line(time),
     }
 }

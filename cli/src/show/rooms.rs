@@ -1,7 +1,6 @@
 //! Rooms, and who is in them.
 
-use super::fields::{number_of, str_of, trust};
-use super::moment;
+use super::fields::{moment, number_of, str_of, trust};
 use crate::text::{labelled, line};
 use serde_json::Value;
 use std::fmt::Write as _;

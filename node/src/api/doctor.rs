@@ -153,7 +153,7 @@ fn clock(facts: &Facts) -> Check {
         let hint = "Set this machine's clock. Until it has caught up, new messages carry the last time the node knew.";
         return Check::bad("clock", format!("the clock runs {} behind the newest time the node has seen", age(behind)), hint);
     }
-    Check::good("clock", "the clock has not gone back behind what the node has seen")
+    Check::good("clock", "the clock runs on: it is not behind any time that the node has seen")
 }
 
 /// Addresses come and go with networks, so those of this moment count, not those of the start.

@@ -128,8 +128,8 @@ pub(super) fn entry(error: CommandError) -> Entry {
             "bad_lifetime",
             422,
             "Not a usable lifetime",
-            "The lifetime is zero, or that of an invite longer than 90 days.",
-            "Choose something like 7 days.",
+            "The time must be more than zero, and for an invite at most 90 days.",
+            "Write something like 12h or 7d.",
         ),
         CommandError::NotInRoom => (
             "not_in_room",
