@@ -38,6 +38,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+const NOTHING_TO_STOP: &str = "There is nothing to stop. If it runs on another folder, name that: --data DIR";
+
 fn main() -> ExitCode {
     // Before any thread and any library starts.
     symbolon_node::memory::keep_private();
@@ -122,11 +124,10 @@ fn run(cli: Cli, output: Output) -> Result<(), Failure> {
             "Name the folder of your node with --data. A relay answers `relay info`, `status`, `doctor` and `stop`.",
         ));
     }
-    let client = Client::find(&data).map_err(|failure| match &cli.verb {
-        Verb::Stop => {
-            Failure { hint: "There is nothing to stop. If it runs on another folder, name that: --data DIR".to_owned(), ..failure }
-        }
-        _ => failure,
+    let client = Client::find(&data).map_err(|failure| {
+        let is_stop = matches!(&cli.verb, Verb::Stop);
+        let hint = if is_stop { NOTHING_TO_STOP.to_owned() } else { failure.hint };
+        Failure { hint, ..failure }
     })?;
     commands::run(&cli.verb, &client, output)
 }

@@ -12,12 +12,15 @@ const CHANGED: &str =
 
 /// The hint for a command that has changed something by the time it answers; `None` for one that only shows.
 pub fn hint(verb: &Verb) -> Option<&'static str> {
-    match verb {
-        Verb::Send(_) => Some(SENT),
-        Verb::Invite(flags) if flags.verb.is_none() => Some(INVITED),
-        Verb::Device { verb: DeviceVerb::Pair { .. } } => Some(PAIRED),
-        verb => (!only_shows(verb)).then_some(CHANGED),
+    if only_shows(verb) {
+        return None;
     }
+    let is = [
+        (matches!(verb, Verb::Send(_)), SENT),
+        (matches!(verb, Verb::Invite(flags) if flags.verb.is_none()), INVITED),
+        (matches!(verb, Verb::Device { verb: DeviceVerb::Pair { .. } }), PAIRED),
+    ];
+    Some(is.into_iter().find_map(|(is, hint)| is.then_some(hint)).unwrap_or(CHANGED))
 }
 
 fn only_shows(verb: &Verb) -> bool {
@@ -33,6 +36,8 @@ fn only_shows(verb: &Verb) -> bool {
         Verb::Relay { verb } => matches!(verb, RelayVerb::Run(_) | RelayVerb::List | RelayVerb::Status | RelayVerb::Info),
         Verb::Device { verb } => matches!(verb, DeviceVerb::List { .. }),
         Verb::Lookup { verb } => matches!(verb, LookupVerb::List),
-        _ => false,
+        Verb::Stop | Verb::Backup { .. } | Verb::Name { .. } | Verb::Add { .. } | Verb::Accept { .. } | Verb::Ignore { .. } => false,
+        Verb::Block { .. } | Verb::Unblock { .. } | Verb::Rename { .. } | Verb::Introduce { .. } | Verb::Hide { .. } => false,
+        Verb::Unfriend { .. } | Verb::Send(_) | Verb::Findable { .. } | Verb::Page { sign_out: true } => false,
     }
 }
