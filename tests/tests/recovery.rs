@@ -339,4 +339,16 @@ fn a_backup_of_before_a_device_was_removed_is_good_for_friends_at_once() {
     assert!(sim.run_until(MINUTE, |sim| all_mutual(sim, fresh, 2)), "friends' devices answer");
     say(&mut sim, BEN, "Ana", "for you");
     have(&mut sim, &[fresh], &["for you"]);
+    // Who is invited by it, and compares words before anything else, sees those of the person.
+    let dora = sim.add("Dora");
+    let Ok(Reply::Invite { link, .. }) = sim.command(fresh, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) else {
+        panic!("no invite")
+    };
+    assert!(sim.command(dora, Command::Add { target: link, note: None }).is_ok());
+    let Ok(Reply::Identity(me)) = sim.command(fresh, Command::Identity) else { panic!() };
+    let asks = |sim: &mut Sim| match sim.command(dora, Command::Requests) {
+        Ok(Reply::Requests(rows)) => rows.iter().any(|row| (row.peer, &row.words) == (me.id, &me.words)),
+        _ => false,
+    };
+    assert!(sim.run_until(MINUTE, asks), "the words of the person");
 }

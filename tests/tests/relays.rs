@@ -402,3 +402,33 @@ fn a_relay_cannot_tell_the_friends_of_an_owner_apart_by_the_addresses_that_they_
     assert_eq!(later.len(), 1);
     assert!(!addresses.contains(later.first().unwrap()), "a friend of before cannot follow");
 }
+
+/// What a node's user is warned of.
+fn problems(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    match sim.command(ix, Command::Status) {
+        Ok(Reply::Status(status)) => status.problems,
+        other => panic!("no status: {:?}", other.err()),
+    }
+}
+
+#[test]
+fn a_text_that_was_given_up_and_comes_late_from_a_relay_is_no_sign_of_a_copied_folder() {
+    let mut seen = BTreeSet::new();
+    for seed in 0..20 {
+        let (mut sim, _) = apart(100 + seed, 1);
+        sim.set_apart(A, B, false);
+        sim.run_for(10 * MINUTE);
+        for round in 0..3 {
+            sim.stop(B, 9_000 + seed * 700);
+            let short = Command::Send { to: Who("Ben".into()), text: format!("soon {round}"), lifetime: Some(3_000) };
+            assert!(sim.command(A, short).is_ok());
+            sim.run_for(MINUTE);
+            sim.say(A, B, "then").unwrap();
+            sim.run_for(10 * MINUTE);
+            let warned: Vec<String> = [A, B].iter().flat_map(|ix| problems(&mut sim, *ix)).filter(|text| text.contains("copy")).collect();
+            assert!(warned.is_empty(), "{seed} {round}: {warned:?}");
+            seen.insert((state(&mut sim, A, &format!("soon {round}")), texts(&mut sim, B).contains(&format!("soon {round}"))));
+        }
+    }
+    println!("{seen:?}");
+}

@@ -17,6 +17,8 @@ pub(super) struct Inside {
     pub id: FrameId,
     /// Of an ordered frame: its room, and its sequence there.
     pub place: Option<(RoomId, u64)>,
+    /// Whether it stands in the place of something that its sender has given up.
+    pub is_empty: bool,
 }
 
 /// An ordered frame that came before its turn.

@@ -4,7 +4,7 @@ use super::desk::Intake;
 use super::early::{Early, Inside};
 use super::given::Came;
 use super::inside::{Place, Said, room_message};
-use super::seen::{Seen, repeated_inside};
+use super::seen::{Seen, repeated_inside, was_given_up};
 use super::unopened::Awaits;
 use crate::delivery::before;
 use crate::delivery::tags::{Found, Tag};
@@ -97,7 +97,7 @@ impl Intake {
         // shared room has no place there, and may be needed again.
         let has_place = known.sequence.is_some() || !rooms::is_shared(state, &known.room);
         let place = known.sequence.map(|sequence| (known.room, sequence));
-        let inner = has_place.then(|| Inside { id: frame_id(&payload), place });
+        let inner = has_place.then(|| Inside { id: frame_id(&payload), place, is_empty: false });
         if let Some(seen) = inner.map(|inner| repeated_inside(state, turn, &device, &inner)).transpose()?.flatten() {
             self.settle_known(state, turn, (frame, None, found), seen)?;
             delivery.acknowledge(state, turn, origin, seen.sender, frame, seen.outcome);
@@ -290,7 +290,7 @@ impl Intake {
             }
             return Ok(());
         }
-        let Early { origin, frame, inner, at, mut known } = early;
+        let Early { origin, frame, mut inner, at, mut known } = early;
         let (room, epoch) = (known.room, known.epoch);
         if let Some(piece) = known.piece.filter(|_| known.sequence.is_none() && rooms::is_shared(state, &room)) {
             match self.given(device, &known, &piece) {
@@ -327,7 +327,10 @@ impl Intake {
                 }
                 match said {
                     Said::Something | Said::Part => {}
-                    Said::Nothing => is_of_its_time = false,
+                    Said::Nothing => {
+                        is_of_its_time = false;
+                        inner = inner.map(|inner| Inside { is_empty: true, ..inner });
+                    }
                     Said::Receipts(items) => {
                         is_receipts = true;
                         self.reported.extend(items.into_iter().map(|item| (*device, item)));
@@ -348,6 +351,11 @@ impl Intake {
                 Outcome::Delivered
             }
             Err(Rejected::Turn(failed)) => return Err(failed),
+            // The keys behind it are gone already. It is no sign of a copy.
+            Err(Rejected::Drop(DropReason::Reused)) if origin.is_by_relay() && was_given_up(state, turn, device, inner.as_ref())? => {
+                self.count(DropReason::Repeated);
+                return Ok(());
+            }
             Err(Rejected::Drop(DropReason::Reused)) => {
                 // No answer: its sender makes the room again, and says what is in it once more.
                 self.count(DropReason::Reused);

@@ -37,8 +37,8 @@ impl Seen {
         Self { outcome, sender: answered.is_heard.then_some(device) }
     }
 
-    fn noted(self) -> Answered {
-        Answered { is_delivered: self.outcome == Outcome::Delivered, is_heard: self.sender.is_some() }
+    fn noted(self, is_empty: bool) -> Answered {
+        Answered { is_delivered: self.outcome == Outcome::Delivered, is_heard: self.sender.is_some(), is_empty }
     }
 
     fn row(&self, at: Timestamp) -> Vec<u8> {
@@ -84,16 +84,22 @@ impl Intake {
         let line = state.inbound_under(&at.device, at.seed).map(|_| TakenLine::Seed(at.device, at.seed));
         self.tags.take(state, turn.stamp, &at);
         self.unopened.remove(turn, &frame);
-        note(state, turn, line.map(|line| (line, at.counter)), &frame, seen)?;
-        let Some(Inside { id, place }) = inside else { return Ok(()) };
-        note(state, turn, place.map(|(room, sequence)| (TakenLine::Room(at.device, room), sequence)), &id, seen)
+        note(state, turn, line.map(|line| (line, at.counter)), &frame, (seen, false))?;
+        let Some(Inside { id, place, is_empty }) = inside else { return Ok(()) };
+        note(state, turn, place.map(|(room, sequence)| (TakenLine::Room(at.device, room), sequence)), &id, (seen, is_empty))
     }
 }
 
 /// Notes it under its number; where it has none, or another one has its place, in a row of its own.
-fn note(state: &mut State, turn: &mut Turn<'_>, place: Option<(TakenLine, u64)>, id: &FrameId, seen: Seen) -> Result<(), TurnFailed> {
+fn note(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    place: Option<(TakenLine, u64)>,
+    id: &FrameId,
+    (seen, is_empty): (Seen, bool),
+) -> Result<(), TurnFailed> {
     let is_noted = match place {
-        Some((line, number)) => state.note_taken(turn, line, (number, id), seen.noted())?,
+        Some((line, number)) => state.note_taken(turn, line, (number, id), seen.noted(is_empty))?,
         None => false,
     };
     if !is_noted {
@@ -107,7 +113,7 @@ pub(super) fn repeated_inside(
     state: &State,
     turn: &Turn<'_>,
     device: &DeviceId,
-    Inside { id, place }: &Inside,
+    Inside { id, place, is_empty: _ }: &Inside,
 ) -> Result<Option<Seen>, TurnFailed> {
     if let Some((room, sequence)) = place {
         match state.was_taken(turn, &TakenLine::Room(*device, *room), *sequence, id)? {
@@ -122,4 +128,11 @@ pub(super) fn repeated_inside(
         }
     }
     Ok(turn.get(Table::Seen, id.as_bytes())?.map(|row| Seen::read(&row)))
+}
+
+/// Whether this comes in a place in which something stood that its sender had put there in its stead: the sender has given it up, and
+/// a relay still had it.
+pub(super) fn was_given_up(state: &State, turn: &Turn<'_>, device: &DeviceId, inside: Option<&Inside>) -> Result<bool, TurnFailed> {
+    let Some((room, sequence)) = inside.and_then(|inside| inside.place) else { return Ok(false) };
+    state.was_empty(turn, &TakenLine::Room(*device, room), sequence)
 }

@@ -17,6 +17,7 @@ const NOTE: usize = 1 + SHORT;
 const IS_NOTED: u8 = 1;
 const IS_REFUSED: u8 = 2;
 const IS_SILENT: u8 = 4;
+const IS_EMPTY: u8 = 8;
 
 /// What is numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +63,8 @@ pub(crate) struct Answered {
     pub is_delivered: bool,
     /// Whether its sender hears of a repeat.
     pub is_heard: bool,
+    /// Whether it stood in the place of something that its sender has given up.
+    pub is_empty: bool,
 }
 
 /// What is known of a number.
@@ -112,10 +115,16 @@ impl TakenBlock {
         if first & IS_NOTED == 0 {
             Was::Nothing
         } else if id.as_bytes().starts_with(short) {
-            Was::Answered(Answered { is_delivered: first & IS_REFUSED == 0, is_heard: first & IS_SILENT == 0 })
+            let [is_refused, is_silent, is_empty] = [IS_REFUSED, IS_SILENT, IS_EMPTY].map(|bit| first & bit != 0);
+            Was::Answered(Answered { is_delivered: !is_refused, is_heard: !is_silent, is_empty })
         } else {
             Was::Another
         }
+    }
+
+    /// Whether what was taken in under a number stood in the place of something else.
+    pub fn is_empty(&self, number: u64) -> bool {
+        self.notes.get(Self::place(number)).and_then(|note| note.first()).is_some_and(|first| first & IS_EMPTY != 0)
     }
 
     /// Notes what became of one.
@@ -126,7 +135,8 @@ impl TakenBlock {
         }
         let refused = if answered.is_delivered { 0 } else { IS_REFUSED };
         let silent = if answered.is_heard { 0 } else { IS_SILENT };
-        let note = std::iter::once(IS_NOTED | refused | silent).chain(id.as_bytes().iter().copied());
+        let empty = if answered.is_empty { IS_EMPTY } else { 0 };
+        let note = std::iter::once(IS_NOTED | refused | silent | empty).chain(id.as_bytes().iter().copied());
         for (byte, new) in self.notes.iter_mut().skip(place.start).take(NOTE).zip(note) {
             *byte = new;
         }
@@ -143,7 +153,10 @@ mod tests {
     fn each_number_of_a_block_has_its_own_note_and_another_id_is_not_taken_for_it() {
         let mut block = TakenBlock::new(3);
         let id = |number: u64| FrameId([u8::try_from(number).unwrap(); 32]);
-        let answered = |number: u64| Answered { is_delivered: number.is_multiple_of(2), is_heard: number.is_multiple_of(3) };
+        let answered = |number: u64| {
+            let [is_delivered, is_heard, is_empty] = [2, 3, 7].map(|of| number.is_multiple_of(of));
+            Answered { is_delivered, is_heard, is_empty }
+        };
         // From the last to the first, every fifth left out.
         for number in (96..128).rev().filter(|number| number % 5 != 0) {
             assert_eq!((TakenBlock::of(number), block.was(number, &id(number))), (3, Was::Nothing));
@@ -152,6 +165,7 @@ mod tests {
         for number in 96..128 {
             let expected = if number % 5 == 0 { [Was::Nothing; 2] } else { [Was::Answered(answered(number)), Was::Another] };
             assert_eq!([block.was(number, &id(number)), block.was(number, &id(number + 1))], expected, "{number}");
+            assert_eq!(block.is_empty(number), number % 5 != 0 && number % 7 == 0);
         }
         assert_eq!(block.at, Timestamp(127), "the newest");
         let mut almost = id(97).0;

@@ -10,16 +10,32 @@ use symbolon_presence::id::FrameId;
 impl State {
     /// What was taken in under a number of a line.
     pub fn was_taken(&self, turn: &Turn<'_>, line: &TakenLine, number: u64, id: &FrameId) -> Result<Was, TurnFailed> {
+        Ok(self.look_at(turn, line, number, |block| block.was(number, id))?.unwrap_or(Was::Nothing))
+    }
+
+    /// Whether what was taken in under a number of a line stood in the place of something that its sender has given up.
+    pub fn was_empty(&self, turn: &Turn<'_>, line: &TakenLine, number: u64) -> Result<bool, TurnFailed> {
+        Ok(self.look_at(turn, line, number, |block| block.is_empty(number))?.unwrap_or_default())
+    }
+
+    /// Looks at the block of a number, if there is one.
+    fn look_at<T>(
+        &self,
+        turn: &Turn<'_>,
+        line: &TakenLine,
+        number: u64,
+        look: impl FnOnce(&TakenBlock) -> T,
+    ) -> Result<Option<T>, TurnFailed> {
         let block = TakenBlock::of(number);
         if let Some(newest) = self.taken.newest.get(line).filter(|newest| newest.block == block) {
-            return Ok(newest.was(number, id));
+            return Ok(Some(look(newest)));
         }
         let mut ended = self.taken.ended.iter().rev();
         if let Some((_, ended)) = ended.find(|(of, ended)| of == line && ended.block == block) {
-            return Ok(ended.was(number, id));
+            return Ok(Some(look(ended)));
         }
         let row: Option<TakenBlock> = turn.row(Table::Seen, &line.block_key(block))?;
-        Ok(row.map_or(Was::Nothing, |row| row.was(number, id)))
+        Ok(row.as_ref().map(look))
     }
 
     /// Notes what became of something, unless something else is noted under its number. Whether it is noted now.
@@ -65,7 +81,7 @@ mod tests {
     use crate::fixture::in_turn;
     use symbolon_presence::id::{DeviceId, RoomId};
 
-    const DELIVERED: Answered = Answered { is_delivered: true, is_heard: true };
+    const DELIVERED: Answered = Answered { is_delivered: true, is_heard: true, is_empty: false };
 
     fn id(number: u64) -> FrameId {
         let mut id = [7; 32];

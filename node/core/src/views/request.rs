@@ -7,6 +7,7 @@ use crate::people::{self, Mirror, introduced, persons, requests};
 use crate::rows::{Group, HeardKnock, IntroRole, Introducing, Knock, KnockFault, Request};
 use crate::state::State;
 use symbolon_presence::id::{PeerId, RequestId, RoomId};
+use symbolon_presence::identity::peer_id;
 use symbolon_presence::words::fingerprint_words;
 
 /// All requests and introductions that are shown, the newest first.
@@ -91,13 +92,15 @@ fn request(state: &State, mirror: &Mirror, row: &Request) -> RequestView {
     let returns = "your friend's device came back from an older copy unusually often: ask them before you accept";
     let flag = row.flagged.then_some("somebody else used the same contact address").or(namesake.filter(|_| row.renews.is_none()));
     let flag = flag.or(row.renews.is_some().then_some(returns));
+    // A further device goes by an id of its own; whom one compares words with is its person.
+    let person = row.chain.as_ref().map_or(row.peer, |chain| peer_id(&chain.root));
     RequestView {
         request: row.id,
         kind: RequestKind::Friend,
         direction: row.direction,
-        peer: row.peer,
+        peer: person,
         name: row.name.clone(),
-        words: fingerprint_words(&row.peer),
+        words: fingerprint_words(&person),
         trust: row.trust,
         note: row.note.clone(),
         // By the wall clock it only looks so, until that is sure.
