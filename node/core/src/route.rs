@@ -176,7 +176,7 @@ impl Machines {
         friendships::show_all(state, turn)?;
         held.start(state);
         groups.start(state);
-        own_devices.start(state);
+        own_devices.start(state, turn)?;
         capsules.start(turn.rng);
         vouching.start(state, turn);
         delivery.start(state, turn.now, turn.rng);

@@ -44,7 +44,7 @@ pub(crate) use presence::{OwnPresence, begin, step};
 pub(crate) use request::{InRoom, Invited, Request};
 pub(crate) use room::{Commits, Leaf, Members, Pieces, Room, Sequences, leaf_key, piece_key, sequences_key, split_sequences_key};
 pub(crate) use seed::{Inbound, Inner, Outbound, Wrapper, inbound_key, split_inbound_key};
-pub(crate) use sibling::{Listed, Person, RoomsTaken, Sibling};
+pub(crate) use sibling::{Listed, Person, RoomsTaken, Sibling, Told};
 pub(crate) use taken::{Answered, TakenBlock, TakenLine, Was};
 pub(crate) use unopened::Unopened;
 pub(crate) use vouching::{ANSWERED_MAX, Card, Handed, HeardKnock, Knock, KnockFault, Vouched, VouchingRows};

@@ -177,6 +177,8 @@ pub(crate) enum Concern {
     OwnRoomTexts(u64, u64),
     /// The device that is ours no more.
     OwnGone,
+    /// What was said to another device of ours.
+    Own,
 }
 
 impl EnvelopeOwner {
@@ -200,12 +202,12 @@ impl EnvelopeOwner {
             | Self::RoomCommit(..)
             | Self::Since
             | Self::Leave(_)
-            | Self::Own
             | Self::Joined(_)
             | Self::Returned(_)
             | Self::Ways(_) => Concern::Nobody,
             Self::OwnTexts(up_to) => Concern::OwnTexts(*up_to),
             Self::OwnRoomTexts(round, up_to) => Concern::OwnRoomTexts(*round, *up_to),
+            Self::Own => Concern::Own,
             Self::OwnGone => Concern::OwnGone,
             Self::Lifeline => Concern::Lifeline,
             Self::Welcome(room) => Concern::Welcome(*room),

@@ -226,7 +226,7 @@ mod tests {
             let one = crate::fixture::Person::new(state, turn, 2).device;
             state.change_friend(turn, &one.peer, |friend| friend.state = FriendState::Half);
             let since = turn.stamp;
-            let row = Sibling { peer: one.peer, label: None, since, taken: 0, gone: None, said: None, rooms: None, marks: None };
+            let row = Sibling::new(one.peer, since);
             state.save_sibling(turn, row);
             assert!(missing(state, turn.stamp).is_empty());
             let mut asks = Asks::default();

@@ -182,7 +182,7 @@ mod tests {
     fn a_device_of_ours_that_was_removed_is_heard_no_more() {
         in_turn(|state, turn| {
             let laptop = Device { person: state.own.person(), ..Person::new(state, turn, 7).device };
-            let row = Sibling { peer: laptop.peer, label: None, since: NOW, taken: 0, gone: None, said: None, rooms: None, marks: None };
+            let row = Sibling::new(laptop.peer, NOW);
             state.save_sibling(turn, row.clone());
             let room = RoomSaid {
                 room: RoomId([5; 32]),

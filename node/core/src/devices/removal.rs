@@ -96,7 +96,7 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Res
 pub(super) fn out(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, said: Option<Gone>) {
     let (gone, since) = (Some(turn.stamp), turn.stamp);
     let row = state.siblings.get(peer).cloned();
-    let row = row.unwrap_or(Sibling { peer: *peer, label: None, since, taken: 0, gone: None, said: None, rooms: None, marks: None });
+    let row = row.unwrap_or(Sibling::new(*peer, since));
     state.save_sibling(turn, Sibling { gone, said, ..row });
     turn.notify(Event::Warning(Warning::OwnDeviceGone));
 }

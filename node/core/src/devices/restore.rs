@@ -125,10 +125,7 @@ fn learn(state: &mut State, turn: &mut Turn<'_>, ways: DeviceWays) -> Result<(),
     }
     if device.person == state.own.person() {
         // Shown, so that it can be removed if it is lost.
-        state.save_sibling(
-            turn,
-            Sibling { peer, label: None, since: turn.stamp, taken: 0, gone: None, said: None, rooms: None, marks: None },
-        );
+        state.save_sibling(turn, Sibling::new(peer, turn.stamp));
     }
     let put = Some(friendship.put(&entry.mailbox));
     state.save_friend(turn, Friend { devices: vec![device.device], friendship: Some(friendship), presence, ..friend });

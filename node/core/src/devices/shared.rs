@@ -6,12 +6,12 @@
 //! text is said as read. What cannot be said in its turn is made up for by going back: texts are said once more from there on, as
 //! they stand then.
 
-use super::speak::{is_ready, page_from, say};
+use super::speak::{self, is_ready, page_from, say};
 use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{DEVICES_MAX, MARKS_SAID, ROOMS_ELSEWHERE_MAX, ROOMS_MAX, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people;
-use crate::rows::{Friend, Group, GroupStanding, Message, RoomNote, RoomsTaken, SetBy, key_of_message, message_key, split_key};
+use crate::rows::{Friend, Group, GroupStanding, Message, RoomNote, RoomsTaken, SetBy, Told, key_of_message, message_key, split_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -23,7 +23,7 @@ use symbolon_presence::id::{EpochId, MessageId, PeerId, PublicKeyBytes, RoomId};
 /// What has happened in shared rooms that other devices are to know.
 #[derive(Debug, Default)]
 pub(super) struct SharedRooms {
-    /// Devices that hear of all rooms: they are new, or may have missed something. At most as many as there are.
+    /// Devices that hear of all rooms after this start: they have refused something. All others are known by their rows.
     fresh: BTreeSet<PeerId>,
     /// Rooms of which something may have changed; at most as many as there are.
     changed: BTreeSet<RoomId>,
@@ -31,7 +31,8 @@ pub(super) struct SharedRooms {
     reads: BTreeSet<MessageId>,
     /// What was said of each room; at most as many as there are.
     said: BTreeMap<RoomId, Shown>,
-    /// Texts that are on their way to a device: the round, and the next arrival number behind them.
+    /// Texts that are on their way to a device: the round, and the next arrival number behind them. Its row says the same, except
+    /// after a refusal.
     flight: BTreeMap<PeerId, (u64, u64)>,
     /// Whether more of them can be looked at now.
     pub is_behind: bool,
@@ -47,10 +48,25 @@ struct Shown {
 }
 
 impl SharedRooms {
-    /// After a start all devices hear of all rooms.
-    pub fn start(state: &State) -> Self {
+    /// After a start: what was said before waits in the outbox, and is not said again.
+    pub fn start(state: &mut State, turn: &mut Turn<'_>) -> Result<Self, TurnFailed> {
         let said = state.groups.rooms.keys().filter_map(|room| Some((*room, shown(state, room)?))).collect();
-        Self { fresh: state.siblings.keys().copied().collect(), said, ..Self::default() }
+        let fresh = state.siblings.values().filter(|row| row.told_rooms == Some(Told::AtStart)).map(|row| row.peer).collect();
+        let mut flight = BTreeMap::new();
+        for (peer, rooms) in state.siblings.values().filter_map(|row| Some((row.peer, row.rooms?))).collect::<Vec<_>>() {
+            let Some(next) = rooms.flight else { continue };
+            let place = (rooms.round, next);
+            let order = |owner: &EnvelopeOwner| match owner {
+                EnvelopeOwner::OwnRoomTexts(round, up_to) => Some((*round, *up_to).cmp(&place)),
+                _ => None,
+            };
+            if speak::waits(state, turn, &peer, order)? {
+                flight.insert(peer, place);
+            } else {
+                state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { flight: None, ..rooms }));
+            }
+        }
+        Ok(Self { fresh, said, flight, ..Self::default() })
     }
 
     /// There are no other devices.
@@ -60,15 +76,9 @@ impl SharedRooms {
         self.is_behind = false;
     }
 
-    /// A device is new, or has said what its build takes.
-    pub fn came(&mut self, peer: PeerId) {
-        self.fresh.insert(peer);
-    }
-
     /// The room of a device's friendship was made again: what was on its way may be lost, and the device an older copy.
-    pub fn came_again(&mut self, state: &mut State, turn: &mut Turn<'_>, peer: PeerId) {
-        self.fresh.insert(peer);
-        self.go_back(state, turn, &peer, 0);
+    pub fn came_again(&mut self, state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) {
+        self.go_back(state, turn, peer, 0);
     }
 
     /// Something of a room may have changed.
@@ -89,7 +99,8 @@ impl SharedRooms {
             return;
         }
         if up_to > taken.up_to {
-            state.change_sibling(turn, peer, |row| row.rooms = Some(RoomsTaken { round, up_to }));
+            let flight = taken.flight.filter(|next| *next > up_to);
+            state.change_sibling(turn, peer, |row| row.rooms = Some(RoomsTaken { round, up_to, flight }));
         }
         if self.flight.get(peer).is_some_and(|(_, at)| *at <= up_to) {
             self.flight.remove(peer);
@@ -99,8 +110,8 @@ impl SharedRooms {
     /// Says to a device once more what has arrived from a number on: what is on its way counts no more.
     fn go_back(&mut self, state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, to: u64) {
         self.flight.remove(peer);
-        let Some(RoomsTaken { round, up_to }) = state.siblings.get(peer).and_then(|row| row.rooms) else { return };
-        let rooms = Some(RoomsTaken { round: round.saturating_add(1), up_to: up_to.min(to) });
+        let Some(RoomsTaken { round, up_to, .. }) = state.siblings.get(peer).and_then(|row| row.rooms) else { return };
+        let rooms = Some(RoomsTaken::new(round.saturating_add(1), up_to.min(to)));
         state.change_sibling(turn, peer, |row| row.rooms = rooms);
     }
 
@@ -115,7 +126,13 @@ impl SharedRooms {
         let news = self.look(state, turn, &others)?;
         let reads = self.take_reads(state, turn, &others)?;
         for friend in &ready {
-            let rooms = if self.fresh.remove(&friend.peer) { all(state) } else { news.clone() };
+            let is_untold = state.siblings.get(&friend.peer).is_some_and(|row| row.told_rooms.is_none());
+            let rooms = if self.fresh.remove(&friend.peer) || is_untold {
+                state.change_sibling(turn, &friend.peer, |row| row.told_rooms = Some(Told::Said));
+                all(state)
+            } else {
+                news.clone()
+            };
             for part in rooms.chunks(ROOMS_SAID) {
                 say(state, turn, friend, &OwnSaid::Rooms(part.to_vec()), EnvelopeOwner::Own)?;
             }
@@ -146,8 +163,10 @@ impl SharedRooms {
                 news.extend(said_of(state, &room));
             }
         }
-        if !news.is_empty() {
-            self.fresh.extend(others);
+        for peer in others.iter().filter(|_| !news.is_empty()) {
+            if state.siblings.get(peer).is_some_and(|row| row.told_rooms.is_some()) {
+                state.change_sibling(turn, peer, |row| row.told_rooms = None);
+            }
         }
         Ok(news)
     }
@@ -181,19 +200,19 @@ impl SharedRooms {
     fn say_texts(&mut self, state: &mut State, turn: &mut Turn<'_>, friend: &Friend) -> Result<(), TurnFailed> {
         let peer = friend.peer;
         let Some(row) = state.siblings.get(&peer).filter(|_| !self.flight.contains_key(&peer)) else { return Ok(()) };
-        let RoomsTaken { round, up_to } = row.rooms.unwrap_or_default();
+        let RoomsTaken { round, up_to, .. } = row.rooms.unwrap_or_default();
         if up_to >= state.counters.arrival {
             return Ok(());
         }
         let (texts, next) = texts_from(state, turn, Some(&peer), up_to)?;
         if texts.is_empty() {
             // Nothing of it is for that device.
-            state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { round, up_to: next }));
+            state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken::new(round, next)));
             self.is_behind |= next < state.counters.arrival;
             return Ok(());
         }
         // Noted before anything arrives: what is on its way may outlive this run.
-        state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { round, up_to }));
+        state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { round, up_to, flight: Some(next) }));
         self.flight.insert(peer, (round, next));
         say(state, turn, friend, &OwnSaid::RoomTexts(texts), EnvelopeOwner::OwnRoomTexts(round, next))
     }

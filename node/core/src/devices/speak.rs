@@ -7,7 +7,8 @@ use crate::rows::{Friend, conversation_of};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Capabilities, OwnSaid, RoomPayload};
-use symbolon_presence::id::RoomId;
+use std::cmp::Ordering;
+use symbolon_presence::id::{PeerId, RoomId};
 
 /// Whether something may be said now to a device that takes several devices of one person.
 pub(super) fn is_ready(state: &State, friend: &Friend) -> bool {
@@ -17,6 +18,21 @@ pub(super) fn is_ready(state: &State, friend: &Friend) -> bool {
 fn has_room(state: &State, friend: &Friend) -> bool {
     let takes = |device| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, 64);
     !friend.devices.is_empty() && friend.devices.iter().all(takes)
+}
+
+/// Whether an envelope waits for another device of ours, among those that stand in an order.
+pub(super) fn waits(
+    state: &State,
+    turn: &Turn<'_>,
+    peer: &PeerId,
+    order: impl Fn(&EnvelopeOwner) -> Option<Ordering>,
+) -> Result<bool, TurnFailed> {
+    for device in state.friends.get(peer).into_iter().flat_map(|friend| friend.devices.iter()) {
+        if outbox::find(state, turn, device, &order)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Says something to it.

@@ -6,13 +6,13 @@
 use super::asks::{self, Asks};
 use super::shared::SharedRooms;
 use super::speak::{is_ready, page_from, say};
-use super::{listed, persons as stands, removal};
+use super::{listed, persons as stands, removal, speak};
 use crate::command::MessageState;
 use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::limits::{MARKS_OWED_MAX, MARKS_OWED_SAID, PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
 use crate::people::{self, persons};
-use crate::rows::{Friend, Message, Sibling, key_of_message, message_key};
+use crate::rows::{Friend, Message, RoomsTaken, Sibling, Told, key_of_message, message_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -25,8 +25,10 @@ use symbolon_presence::time::Timestamp;
 /// What has happened here that other devices are to know.
 #[derive(Debug, Default)]
 pub(crate) struct Devices {
-    /// Devices that hear everything: they are new, or their room is.
+    /// Devices that hear everything after this start: they have refused something. All others are known by their rows.
     fresh: BTreeSet<PeerId>,
+    /// Nobody was looked at since the start.
+    is_start: bool,
     /// Devices whose room was made again: what they have may be older, and so may their certificate.
     again: BTreeSet<PeerId>,
     /// People of whom something may have changed; at most as many as there are.
@@ -35,7 +37,7 @@ pub(crate) struct Devices {
     states: BTreeSet<MessageId>,
     /// What was read, and with whom.
     reads: BTreeMap<PeerId, MessageId>,
-    /// Texts that are on their way to a device: the next arrival number behind them.
+    /// Texts that are on their way to a device: the next arrival number behind them. Its row says the same, except after a refusal.
     flight: BTreeMap<PeerId, u64>,
     asks: Asks,
     /// Friends' devices, and ours, that are still to hear which of our devices are gone.
@@ -60,11 +62,31 @@ pub(crate) struct Devices {
 const STATES_MAX: usize = 4_096;
 
 impl Devices {
-    /// After a start all devices hear everything.
-    pub fn start(&mut self, state: &State) {
-        let fresh = persons::siblings(state).map(|friend| friend.peer).collect();
+    /// After a start: what was said before waits in the outbox, and is not said again.
+    pub fn start(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let fresh = state.siblings.values().filter(|row| row.told == Some(Told::AtStart)).map(|row| row.peer).collect();
         let (untold, label) = (state.friends.keys().copied().collect(), state.own.label.clone());
-        *self = Self { fresh, untold, label, rooms: SharedRooms::start(state), ..Self::default() };
+        let rooms = SharedRooms::start(state, turn)?;
+        *self = Self { fresh, untold, label, rooms, is_start: true, ..Self::default() };
+        for (peer, next) in state.siblings.values().filter_map(|row| Some((row.peer, row.flight?))).collect::<Vec<_>>() {
+            let order = |owner: &EnvelopeOwner| if let EnvelopeOwner::OwnTexts(up_to) = owner { Some(up_to.cmp(&next)) } else { None };
+            if speak::waits(state, turn, &peer, order)? {
+                self.flight.insert(peer, next);
+            } else {
+                state.change_sibling(turn, &peer, |row| row.flight = None);
+            }
+        }
+        Ok(())
+    }
+
+    /// A device has refused something that was said to it.
+    pub fn refused(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
+        let Some(peer) = state.devices.get(device).map(|row| row.peer) else { return };
+        // What is in flight stays so until the start.
+        state.change_sibling(turn, &peer, |row| {
+            (row.told, row.told_rooms, row.flight) = (Some(Told::AtStart), Some(Told::AtStart), None);
+            row.rooms = row.rooms.map(|rooms| RoomsTaken { flight: None, ..rooms });
+        });
     }
 
     /// When something is to be done.
@@ -92,18 +114,18 @@ impl Devices {
         self.changed.insert(state.own.person());
         if state.siblings.contains_key(&peer) {
             self.again.insert(peer);
-            self.rooms.came_again(state, turn, peer);
+            self.flight.remove(&peer);
+            state.change_sibling(turn, &peer, |row| (row.told, row.told_rooms, row.flight) = (None, None, None));
+            self.rooms.came_again(state, turn, &peer);
         } else {
             if !removal::has_place(state) {
                 return Ok(());
             }
             let since = turn.stamp;
-            state.save_sibling(turn, Sibling { peer, label: None, since, taken: 0, gone: None, said: None, rooms: None, marks: None });
+            state.save_sibling(turn, Sibling::new(peer, since));
             state.change_friend(turn, &peer, |friend| friend.trust = crate::command::Trust::Verified);
             turn.notify(Event::Warning(crate::seam::Warning::OwnDeviceCame));
         }
-        self.fresh.insert(peer);
-        self.rooms.came(peer);
         Ok(())
     }
 
@@ -112,9 +134,6 @@ impl Devices {
         let Some(friend) = state.friend_of(device) else { return };
         self.changed.insert(friend.person());
         self.untold.insert(friend.peer);
-        if persons::is_own(state, friend) {
-            self.rooms.came(friend.peer);
-        }
     }
 
     /// A text of a shared room was read.
@@ -139,7 +158,10 @@ impl Devices {
     /// What was sent to a device has become of something: texts are there, or are to be said again.
     pub fn taken(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, up_to: u64) {
         let Some(peer) = &state.devices.get(device).map(|row| row.peer) else { return };
-        state.change_sibling(turn, peer, |row| row.taken = row.taken.max(up_to));
+        state.change_sibling(turn, peer, |row| {
+            row.taken = row.taken.max(up_to);
+            row.flight = row.flight.filter(|next| *next > up_to);
+        });
         if self.flight.get(peer).is_some_and(|at| *at <= up_to) {
             self.flight.remove(peer);
         }
@@ -208,18 +230,17 @@ impl Devices {
         for (peer, befriend) in &asks {
             asks::knock(state, turn, peer, befriend)?;
         }
-        let has_news = !(self.changed.is_empty() && self.reads.is_empty() && self.states.is_empty()) || self.label != state.own.label;
         self.owe_reads(state, turn, &ready);
-        if has_news && !ready.is_empty() {
-            // Who cannot hear it now hears everything later.
-            let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
-            self.fresh.extend(present.iter().map(|friend| friend.peer).filter(|peer| !is_ready(peer)));
+        let has_other_label = self.label != state.own.label;
+        self.label.clone_from(&state.own.label);
+        if has_other_label {
+            hears_later(state, turn, &ready);
         }
         if ready.is_empty() {
             self.rooms.follow(state, turn, &present)?;
             return Ok(true);
         }
-        self.say_persons(state, turn, &ready)?;
+        self.say_persons(state, turn, &ready, has_other_label)?;
         self.say_events(state, turn, &ready)?;
         for friend in &ready {
             for said in self.owed_marks(state, turn, &friend.peer)? {
@@ -278,7 +299,7 @@ impl Devices {
         Ok(said)
     }
 
-    fn say_persons(&mut self, state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) -> Result<(), TurnFailed> {
+    fn say_persons(&mut self, state: &mut State, turn: &mut Turn<'_>, ready: &[Friend], has_other_label: bool) -> Result<(), TurnFailed> {
         let is_first = state.persons.is_empty();
         let own = state.own.person();
         let has_other_name = state.persons.get(&own).is_none_or(|row| row.shown.0 != state.own.name);
@@ -286,18 +307,23 @@ impl Devices {
         if has_other_name {
             looked.insert(own);
         }
-        if is_first || !self.fresh.is_empty() {
+        let is_untold = |peer: &PeerId| state.siblings.get(peer).is_some_and(|row| row.told.is_none());
+        let fresh: BTreeSet<PeerId> =
+            ready.iter().map(|friend| friend.peer).filter(|peer| self.fresh.contains(peer) || is_untold(peer)).collect();
+        if is_first || std::mem::take(&mut self.is_start) || !fresh.is_empty() {
             looked.extend(stands::all(state));
         }
-        let has_other_label = self.label != state.own.label;
-        self.label.clone_from(&state.own.label);
         let news: Vec<PersonSaid> = looked.iter().filter_map(|person| stands::look(state, turn, person)).collect();
+        if !news.is_empty() {
+            hears_later(state, turn, ready);
+        }
         for friend in ready {
-            if self.fresh.remove(&friend.peer) {
+            if fresh.contains(&friend.peer) {
+                self.fresh.remove(&friend.peer);
+                state.change_sibling(turn, &friend.peer, |row| row.told = Some(Told::Said));
                 for chain in removal::barred(state) {
                     say(state, turn, friend, &OwnSaid::Barred(chain), EnvelopeOwner::Own)?;
                 }
-                self.flight.remove(&friend.peer);
                 if self.again.remove(&friend.peer) {
                     say_certificate(state, turn, friend)?;
                 }
@@ -358,7 +384,16 @@ impl Devices {
             return Ok(());
         }
         self.flight.insert(friend.peer, next);
+        state.change_sibling(turn, &friend.peer, |row| row.flight = Some(next));
         say(state, turn, friend, &OwnSaid::Texts(texts), EnvelopeOwner::OwnTexts(next))
+    }
+}
+
+/// Who cannot hear what is new hears everything once they can.
+pub(super) fn hears_later(state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) {
+    let cannot_hear = |row: &&Sibling| row.gone.is_none() && row.told.is_some() && !ready.iter().any(|friend| friend.peer == row.peer);
+    for peer in state.siblings.values().filter(cannot_hear).map(|row| row.peer).collect::<Vec<_>>() {
+        state.change_sibling(turn, &peer, |row| row.told = None);
     }
 }
 
@@ -446,14 +481,38 @@ mod tests {
     }
 
     #[test]
+    fn after_a_start_only_who_has_refused_something_hears_everything_again_and_no_texts_are_held_up() {
+        in_turn(|state, turn| {
+            let laptop = Person::new(state, turn, 7).device;
+            let rooms = Some(RoomsTaken { flight: Some(9), ..RoomsTaken::new(2, 4) });
+            let said = Sibling { told: Some(Told::Said), told_rooms: Some(Told::Said), rooms, ..Sibling::new(laptop.peer, NOW) };
+            state.save_sibling(turn, Sibling { flight: Some(5), ..said });
+            let mut devices = Devices::default();
+            devices.start(state, turn).unwrap();
+            assert!(devices.fresh.is_empty());
+            let row = state.siblings[&laptop.peer].clone();
+            assert_eq!((row.flight, row.rooms), (None, Some(RoomsTaken::new(2, 4))), "nothing waits in the outbox: it is said once more");
+            devices.flight.insert(laptop.peer, 5);
+            devices.refused(state, turn, &laptop.device);
+            assert!(
+                devices.fresh.is_empty() && devices.flight.len() == 1,
+                "not in the same run, or two would refuse each other's for ever"
+            );
+            devices.start(state, turn).unwrap();
+            assert!(devices.fresh.contains(&laptop.peer) && devices.flight.is_empty());
+            devices.start(state, turn).unwrap();
+            assert!(devices.fresh.contains(&laptop.peer), "a crash before it is said changes nothing");
+            hears_later(state, turn, &[]);
+            assert_eq!(state.siblings[&laptop.peer].told, None);
+        });
+    }
+
+    #[test]
     fn what_is_read_while_a_device_of_ours_cannot_hear_it_is_owed_to_it_over_a_start_and_bounded() {
         in_turn(|state, turn| {
             let ben = Person::new(state, turn, 2).device.peer;
             let (laptop, since) = (peer(1), turn.stamp);
-            state.save_sibling(
-                turn,
-                Sibling { peer: laptop, label: None, since, taken: 0, gone: None, said: None, rooms: None, marks: None },
-            );
+            state.save_sibling(turn, Sibling::new(laptop, since));
             let conversation = state.friends[&ben].conversation;
             let text = |n: u8, from, state| {
                 let row = Message { id: MessageId([n; 16]), from, at: NOW, state, text: "hi".into(), fault: None, line: None, via: None };

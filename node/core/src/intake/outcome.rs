@@ -105,14 +105,24 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             Ok(())
         }
         Concern::OwnTexts(up_to) => {
-            if fate == Fate::Delivered {
-                turn.tell(IntakeNotice::TextsTaken(*device, up_to));
+            match fate {
+                Fate::Delivered => turn.tell(IntakeNotice::TextsTaken(*device, up_to)),
+                Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
+                Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
             }
             Ok(())
         }
         Concern::OwnRoomTexts(round, up_to) => {
-            if fate == Fate::Delivered {
-                turn.tell(IntakeNotice::RoomTextsTaken(*device, round, up_to));
+            match fate {
+                Fate::Delivered => turn.tell(IntakeNotice::RoomTextsTaken(*device, round, up_to)),
+                Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
+                Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
+            }
+            Ok(())
+        }
+        Concern::Own => {
+            if matches!(fate, Fate::Refused(_)) {
+                turn.tell(IntakeNotice::OwnRefused(*device));
             }
             Ok(())
         }

@@ -34,6 +34,36 @@ pub(crate) struct Sibling {
     /// Persons whose texts were read here while it could not be said there; at most [`MARKS_OWED_MAX`](crate::limits::MARKS_OWED_MAX).
     #[n(7)]
     pub marks: Option<Vec<PeerId>>,
+    /// Whether it has heard of everybody, or will by what waits in the outbox.
+    #[n(8)]
+    pub told: Option<Told>,
+    /// The same of shared rooms.
+    #[n(9)]
+    pub told_rooms: Option<Told>,
+    /// Texts that wait in the outbox for it: the next arrival number behind them.
+    #[n(10)]
+    pub flight: Option<u64>,
+}
+
+impl Sibling {
+    /// One that has come now, and has heard nothing.
+    pub fn new(peer: PeerId, since: Timestamp) -> Self {
+        let (label, taken, gone, said) = (None, 0, None, None);
+        let (rooms, marks, told, told_rooms, flight) = (None, None, None, None, None);
+        Self { peer, label, since, taken, gone, said, rooms, marks, told, told_rooms, flight }
+    }
+}
+
+/// That everything was said to a device of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub(crate) enum Told {
+    /// It was put into the outbox, and what was new since.
+    #[n(0)]
+    Said,
+    /// Something of it was refused: it is said again, but not before a start, so that no refusal makes another one.
+    #[n(1)]
+    AtStart,
 }
 
 /// How far a device of ours has the texts of shared rooms.
@@ -46,6 +76,16 @@ pub(crate) struct RoomsTaken {
     /// Those with a lower arrival number were taken there.
     #[n(1)]
     pub up_to: u64,
+    /// Those of this round that wait in the outbox for it: the next arrival number behind them.
+    #[n(2)]
+    pub flight: Option<u64>,
+}
+
+impl RoomsTaken {
+    /// Nothing waits in the outbox.
+    pub fn new(round: u64, up_to: u64) -> Self {
+        Self { round, up_to, flight: None }
+    }
 }
 
 /// How the person stands to somebody. Under their Peer ID.

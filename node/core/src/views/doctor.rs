@@ -83,6 +83,7 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
                 | Concern::Welcome(_)
                 | Concern::Shown
                 | Concern::Commit(..)
+                | Concern::Own
                 | Concern::OwnTexts(_)
                 | Concern::OwnRoomTexts(..)
                 | Concern::OwnGone

@@ -170,7 +170,7 @@ fn of_our_own_devices_who_is_in_no_list_is_heard_in_nothing_and_who_was_made_up_
             assert!(removal::gone(state, turn, &thief.1, &said).is_ok());
         }
         assert!(!removal::has_place(state));
-        let place = |peer| Sibling { peer, label: None, since: turn.stamp, taken: 0, gone: None, said: None, rooms: None, marks: None };
+        let place = |peer| Sibling::new(peer, turn.stamp);
         let row = place(thief.1.peer);
         state.save_sibling(turn, row);
         assert!(hear(state, turn, &thief.1, said()).is_ok());

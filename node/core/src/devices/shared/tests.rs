@@ -20,7 +20,7 @@ fn text(n: u8, from: PeerId, reached: MessageState) -> RoomTextSaid {
 /// Another device of ours.
 fn sibling(state: &mut State, turn: &mut Turn<'_>, number: u64, rooms: Option<RoomsTaken>) -> PeerId {
     let peer = peer(number);
-    state.save_sibling(turn, Sibling { peer, label: None, since: NOW, taken: 0, gone: None, said: None, rooms, marks: None });
+    state.save_sibling(turn, Sibling { rooms, ..Sibling::new(peer, NOW) });
     peer
 }
 
@@ -121,55 +121,55 @@ fn a_text_is_filed_once_and_what_was_read_at_one_device_is_read_whichever_word_c
 #[test]
 fn after_going_back_what_was_on_its_way_counts_no_more_and_who_got_nothing_yet_begins_at_the_beginning() {
     in_turn(|state, turn| {
-        let taken = Some(RoomsTaken { round: 3, up_to: 64 });
+        let taken = Some(RoomsTaken::new(3, 64));
         let (one, fresh) = (sibling(state, turn, 1, taken), sibling(state, turn, 2, None));
         let mut rooms = SharedRooms::default();
         rooms.flight.insert(one, (3, 128));
         rooms.taken(state, turn, &one, (3, 100));
-        assert_eq!((state.siblings[&one].rooms, rooms.flight.len()), (Some(RoomsTaken { round: 3, up_to: 100 }), 1));
+        assert_eq!((state.siblings[&one].rooms, rooms.flight.len()), (Some(RoomsTaken::new(3, 100)), 1));
         for peer in [one, fresh] {
             rooms.go_back(state, turn, &peer, 80);
         }
-        assert_eq!((state.siblings[&one].rooms, rooms.flight.len()), (Some(RoomsTaken { round: 4, up_to: 80 }), 0));
+        assert_eq!((state.siblings[&one].rooms, rooms.flight.len()), (Some(RoomsTaken::new(4, 80)), 0));
         assert_eq!(state.siblings[&fresh].rooms, None);
         rooms.taken(state, turn, &one, (3, 128));
-        assert_eq!(state.siblings[&one].rooms, Some(RoomsTaken { round: 4, up_to: 80 }), "it is of the round before");
+        assert_eq!(state.siblings[&one].rooms, Some(RoomsTaken::new(4, 80)), "it is of the round before");
         rooms.taken(state, turn, &one, (4, 128));
-        assert_eq!(state.siblings[&one].rooms, Some(RoomsTaken { round: 4, up_to: 128 }));
+        assert_eq!(state.siblings[&one].rooms, Some(RoomsTaken::new(4, 128)));
     });
 }
 
 #[test]
 fn what_is_read_while_a_device_cannot_hear_it_is_said_with_the_text_once_more() {
     in_turn(|state, turn| {
-        let one = sibling(state, turn, 1, Some(RoomsTaken { round: 0, up_to: 9 }));
+        let one = sibling(state, turn, 1, Some(RoomsTaken::new(0, 9)));
         heard(state, turn, &one, &said(0, 1, RoomIs::In));
         for n in 1..=3 {
             heard_text(state, turn, peer(5), text(n, WRITER, MessageState::Delivered)).unwrap();
         }
-        let mut rooms = SharedRooms::start(state);
-        rooms.fresh.clear();
+        state.change_sibling(turn, &one, |row| row.told_rooms = Some(Told::Said));
+        let mut rooms = SharedRooms::start(state, turn).unwrap();
         for n in [3, 2] {
             rooms.read(MessageId([n; 16]));
         }
         // It is no friend now: its room is made again.
         rooms.follow(state, turn, &[]).unwrap();
-        assert_eq!(state.siblings[&one].rooms, Some(RoomsTaken { round: 1, up_to: 1 }), "the first that was read is the second");
+        assert_eq!(state.siblings[&one].rooms, Some(RoomsTaken::new(1, 1)), "the first that was read is the second");
         state.set_room(turn, &ROOM, true, false);
         rooms.changed(ROOM);
         rooms.follow(state, turn, &[]).unwrap();
-        assert!(rooms.fresh.contains(&one), "and of rooms it hears all then");
+        assert_eq!(state.siblings[&one].told_rooms, None, "and of rooms it hears all then");
     });
 }
 
 #[test]
 fn a_room_about_which_its_user_is_asked_is_said_once_they_want_to_be_in_it_and_what_has_come_meanwhile_too() {
     in_turn(|state, turn| {
-        let one = sibling(state, turn, 1, Some(RoomsTaken { round: 0, up_to: 0 }));
+        let one = sibling(state, turn, 1, Some(RoomsTaken::new(0, 0)));
         let room = groups::create(state, turn, "Crew").unwrap();
         let question = crate::rows::RoomQuestion { id: symbolon_presence::id::RequestId([1; 16]), from: 0, is_known: false };
         state.change_group(turn, &room, |group| group.question = Some(question));
-        let mut rooms = SharedRooms::start(state);
+        let mut rooms = SharedRooms::start(state, turn).unwrap();
         assert!(rooms.said.is_empty() && all(state).is_empty(), "nothing of it is shown");
         let arrival = state.counters.arrival - 1;
         assert!(super::text(state, turn, Some(&one), &room, arrival).unwrap().is_none());
