@@ -393,7 +393,7 @@ fn a88_a_relays_codes_stand_in_private_files_and_in_no_log_and_the_command_that_
     let out = std::fs::File::create(&log).unwrap();
     let mut relay = relay.stdin(std::process::Stdio::null()).stdout(out.try_clone().unwrap()).stderr(out).spawn().unwrap();
     let printed =
-        within(SOON, "the relay is up", || Ok(std::fs::read_to_string(&log).ok().filter(|said| said.contains("Ctrl-C")))).unwrap();
+        within(SOON, "the relay is up", || Ok(std::fs::read_to_string(&log).ok().filter(|said| said.contains("Ctrl-D")))).unwrap();
     let commands: Vec<String> =
         printed.lines().filter_map(|line| line.trim().strip_prefix("symbolon relay add ")).map(str::to_owned).collect();
     let codes = ["relay-claim", "relay-claim-friends"].map(|name| {
@@ -404,11 +404,14 @@ fn a88_a_relays_codes_stand_in_private_files_and_in_no_log_and_the_command_that_
     assert!(codes[0] != codes[1] && codes.iter().all(|code| code.len() == 26));
     assert!(codes.iter().all(|code| !printed.contains(code)), "{printed}");
     assert_eq!(commands.len(), 2, "{printed}");
-    for (name, command) in ["Andi", "Ben"].into_iter().zip(commands) {
+    for ((name, command), code) in ["Andi", "Ben"].into_iter().zip(commands).zip(&codes) {
         let folder = home.path().join(name);
         let mut node = Node::start(&folder, &["--listen", TCP, "--name", name]).unwrap();
         let line = format!("{} --data {} relay add {command}", symbolon_tests::node::binary().unwrap().display(), folder.display());
-        assert!(std::process::Command::new("sh").args(["-c", &line]).output().unwrap().status.success(), "{line}");
+        // In place of the code there is a dash: it is pasted.
+        let mut shell = std::process::Command::new("sh").args(["-c", &line]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut shell.stdin.take().unwrap(), format!("{code}\n").as_bytes()).unwrap();
+        assert!(shell.wait().unwrap().success(), "{line}");
         wait_for_relay(&node);
         node.interrupt().unwrap();
     }
