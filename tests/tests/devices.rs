@@ -203,6 +203,41 @@ fn a_device_that_gets_another_name_shows_it_on_all_devices() {
 }
 
 #[test]
+fn what_is_set_on_one_device_is_so_on_all_also_on_one_that_was_away_or_comes_later() {
+    let mut sim = friends(70);
+    let set = |sim: &mut Sim, ix, change: Command| assert!(sim.command(ix, change).is_ok());
+    let settings = |sim: &mut Sim, ix| match sim.command(ix, Command::Settings) {
+        Ok(Reply::Settings(view)) => (view.asks_for_rooms, view.vouches),
+        other => panic!("no settings: {:?}", other.err()),
+    };
+    set(&mut sim, ANA, Command::SetAsksForRooms(true));
+    let laptop = further(&mut sim, ANA, "Laptop");
+    sim.run_for(MINUTE);
+    assert_eq!(settings(&mut sim, laptop), (true, true), "what was set before it came");
+    sim.stop(laptop, DAY);
+    set(&mut sim, ANA, Command::SetVouches(false));
+    sim.crash(ANA, SECOND);
+    sim.run_for(2 * DAY);
+    assert_eq!(settings(&mut sim, laptop), (true, false), "what was set while it was away");
+    // Apart, both set something: of the same thing what was set more often stands.
+    sim.apart.insert((ANA, laptop));
+    set(&mut sim, ANA, Command::SetVouches(true));
+    for asks in [false, true, false] {
+        set(&mut sim, laptop, Command::SetAsksForRooms(asks));
+    }
+    sim.run_for(HOUR);
+    sim.apart.clear();
+    sim.run_for(DAY);
+    for ix in [ANA, laptop] {
+        assert_eq!(settings(&mut sim, ix), (false, true));
+    }
+    assert_eq!(settings(&mut sim, BEN), (false, true), "a friend's are their own");
+    let tablet = further(&mut sim, ANA, "Tablet");
+    sim.run_for(MINUTE);
+    assert_eq!(settings(&mut sim, tablet), (false, true));
+}
+
+#[test]
 fn a_device_that_calls_itself_by_the_id_of_another_one_is_not_taken_for_it() {
     let mut sim = friends(4);
     let (laptop, tablet) = (further(&mut sim, ANA, "Laptop"), further(&mut sim, ANA, "Tablet"));

@@ -10,6 +10,7 @@
 //! | `persons` | how the person stands to others, agreed among devices |
 //! | `sync` | what devices say to each other |
 //! | `shared` | the same about shared rooms: which there are, their texts, what was read |
+//! | `settings` | what the user has set, the same on all devices |
 //! | `speak` | how one device speaks to another one |
 //! | `hear` | what other devices have said |
 //! | `asks` | a new device asks friends' devices for friendships |
@@ -35,6 +36,7 @@ mod removal;
 mod renewal;
 mod restore;
 mod returned;
+mod settings;
 mod shared;
 mod shut;
 mod speak;
@@ -50,6 +52,7 @@ pub(crate) use removal::{gone, remove};
 pub(crate) use renewal::sweep;
 pub(crate) use restore::restore;
 pub(crate) use returned::{asked_by_sibling, returned};
+pub(crate) use settings::{Setting, set as set_setting};
 pub(crate) use shared::is_elsewhere;
 pub(crate) use shut::shut_out;
 pub(crate) use sync::Devices;

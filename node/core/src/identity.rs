@@ -97,6 +97,8 @@ pub(crate) struct Own {
     pub asks_for_rooms: bool,
     /// Whether we vouch for friends who knock at a room of ours, without a question.
     pub vouches: bool,
+    /// Which of our devices has set what the user can set, and how often; by the numbers of the settings, and none of what nobody has.
+    pub settings: BTreeMap<u8, rows::SetBy>,
     /// Records published last, for friends who ask this node itself; never stored.
     pub records: BTreeMap<LookupId, Vec<u8>>,
     /// Of each day to come, what our relays are to publish; while we have relays.
@@ -245,6 +247,7 @@ impl Own {
         let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let asks_for_rooms = meta(b"rooms ask", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let vouches = meta(b"rooms vouch", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or(true);
+        let settings = meta(b"settings", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let starts = begin_start(meta(b"starts", out)?, now, rng)?;
         let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
         let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
@@ -290,6 +293,7 @@ impl Own {
             is_findable,
             asks_for_rooms,
             vouches,
+            settings,
             records: BTreeMap::new(),
             away: BTreeMap::new(),
             bodies: BTreeMap::new(),

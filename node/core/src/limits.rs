@@ -67,6 +67,8 @@ pub const PERSONS_SAID: usize = 64;
 pub const TEXTS_SAID: usize = 64;
 /// Most shared rooms of which one frame between own devices speaks.
 pub const ROOMS_SAID: usize = 64;
+/// Most settings of which one frame between own devices speaks: more than there are, so that later builds can say theirs.
+pub const SETTINGS_SAID: usize = 16;
 /// Most texts of shared rooms that one frame between own devices says to be read.
 pub const MARKS_SAID: usize = 256;
 /// Most devices of which a part of a backup says how they are written to.

@@ -9,7 +9,7 @@ use symbolon_core::command::{MessageState, Trust};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::wire::{
     AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, OwnSaid, PAYLOAD_MAX, PersonSaid, PersonStanding,
-    RoomPayload, Step, TextSaid,
+    RoomPayload, SettingSaid, Step, TextSaid,
 };
 use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_presence::codec;
@@ -164,9 +164,13 @@ impl Asked {
             OwnSaid::Certificate(chain.clone()),
             OwnSaid::Barred(chain),
             OwnSaid::RoomReads(vec![text]),
+            OwnSaid::Settings(vec![SettingSaid { number: 1, version: 9, by: own, is_on: false }]),
         ];
         let seen = |andi: &Node| {
-            (people(andi), ["id", "device list", "relay list"].map(|words| andi.json(&words.split(' ').collect::<Vec<_>>()).unwrap()))
+            (
+                people(andi),
+                ["id", "device list", "relay list", "settings"].map(|words| andi.json(&words.split(' ').collect::<Vec<_>>()).unwrap()),
+            )
         };
         let before = seen(&self.andi);
         for said in forged {

@@ -1,6 +1,7 @@
 //! What the user asks about this device: name, being findable, invites.
 
 use crate::command::{CommandError, InviteState, InviteView, Reply, SettingsView};
+use crate::devices::{self, Setting};
 use crate::friendships;
 use crate::groups;
 use crate::invites::{self, Minted};
@@ -40,18 +41,12 @@ pub(super) fn settings(state: &State) -> Reply {
 }
 
 pub(super) fn set_asks_for_rooms(state: &mut State, turn: &mut Turn<'_>, asks: bool) -> Reply {
-    if state.own.asks_for_rooms != asks {
-        state.own.asks_for_rooms = asks;
-        turn.put(Table::Meta, b"rooms ask", &asks);
-    }
+    devices::set_setting(state, turn, Setting::AsksForRooms, asks);
     settings(state)
 }
 
 pub(super) fn set_vouches(state: &mut State, turn: &mut Turn<'_>, vouches: bool) -> Reply {
-    if state.own.vouches != vouches {
-        state.own.vouches = vouches;
-        turn.put(Table::Meta, b"rooms vouch", &vouches);
-    }
+    devices::set_setting(state, turn, Setting::Vouches, vouches);
     settings(state)
 }
 

@@ -6,6 +6,7 @@
 //! text is said as read. What cannot be said in its turn is made up for by going back: texts are said once more from there on, as
 //! they stand then.
 
+use super::settings;
 use super::speak::{self, is_ready, page_from, say};
 use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
@@ -34,6 +35,8 @@ pub(super) struct SharedRooms {
     /// Texts that are on their way to a device: the round, and the next arrival number behind them. Its row says the same, except
     /// after a refusal.
     flight: BTreeMap<PeerId, (u64, u64)>,
+    /// The settings of the person, as they were last said or heard.
+    settings: BTreeMap<u8, SetBy>,
     /// Whether more of them can be looked at now.
     pub is_behind: bool,
 }
@@ -66,7 +69,7 @@ impl SharedRooms {
                 state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { flight: None, ..rooms }));
             }
         }
-        Ok(Self { fresh, said, flight, ..Self::default() })
+        Ok(Self { fresh, said, flight, settings: state.own.settings.clone(), ..Self::default() })
     }
 
     /// There are no other devices.
@@ -123,16 +126,24 @@ impl SharedRooms {
         let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
         let others: Vec<PeerId> =
             state.siblings.values().filter(|row| row.gone.is_none() && !is_ready(&row.peer)).map(|row| row.peer).collect();
-        let news = self.look(state, turn, &others)?;
+        let news = self.look(state, turn)?;
+        let set = settings::news(state, &self.settings);
+        self.settings.clone_from(&state.own.settings);
+        if !(news.is_empty() && set.is_empty()) {
+            hear_later(state, turn, &others);
+        }
         let reads = self.take_reads(state, turn, &others)?;
         for friend in &ready {
             let is_untold = state.siblings.get(&friend.peer).is_some_and(|row| row.told_rooms.is_none());
-            let rooms = if self.fresh.remove(&friend.peer) || is_untold {
+            let (set, rooms) = if self.fresh.remove(&friend.peer) || is_untold {
                 state.change_sibling(turn, &friend.peer, |row| row.told_rooms = Some(Told::Said));
-                all(state)
+                (settings::all(state), all(state))
             } else {
-                news.clone()
+                (set.clone(), news.clone())
             };
+            if !set.is_empty() {
+                say(state, turn, friend, &OwnSaid::Settings(set), EnvelopeOwner::Own)?;
+            }
             for part in rooms.chunks(ROOMS_SAID) {
                 say(state, turn, friend, &OwnSaid::Rooms(part.to_vec()), EnvelopeOwner::Own)?;
             }
@@ -145,7 +156,7 @@ impl SharedRooms {
     }
 
     /// Looks at what has changed. Answers the rooms of which something is to be said.
-    fn look(&mut self, state: &mut State, turn: &mut Turn<'_>, others: &[PeerId]) -> Result<Vec<RoomSaid>, TurnFailed> {
+    fn look(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<Vec<RoomSaid>, TurnFailed> {
         let mut news = Vec::new();
         for room in std::mem::take(&mut self.changed) {
             let Some(now) = shown(state, &room) else {
@@ -161,11 +172,6 @@ impl SharedRooms {
             let is_ours = now.version > 0 && before.is_none_or(|before| before.version != now.version);
             if is_ours || !(stands_as_before || now.is == RoomIs::Elsewhere) {
                 news.extend(said_of(state, &room));
-            }
-        }
-        for peer in others.iter().filter(|_| !news.is_empty()) {
-            if state.siblings.get(peer).is_some_and(|row| row.told_rooms.is_some()) {
-                state.change_sibling(turn, peer, |row| row.told_rooms = None);
             }
         }
         Ok(news)
@@ -215,6 +221,15 @@ impl SharedRooms {
         state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { round, up_to, flight: Some(next) }));
         self.flight.insert(peer, (round, next));
         say(state, turn, friend, &OwnSaid::RoomTexts(texts), EnvelopeOwner::OwnRoomTexts(round, next))
+    }
+}
+
+/// Who cannot hear what is new hears everything once they can.
+fn hear_later(state: &mut State, turn: &mut Turn<'_>, others: &[PeerId]) {
+    for peer in others {
+        if state.siblings.get(peer).is_some_and(|row| row.told_rooms.is_some()) {
+            state.change_sibling(turn, peer, |row| row.told_rooms = None);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::bounds::{is_name, is_text};
 use super::gone::Gone;
 use super::group::Befriend;
 use crate::command::{MessageState, Trust};
-use crate::limits::{DEVICES_MAX, MARKS_SAID, PERSONS_SAID, RELAY_MAILBOXES_MAX, ROOMS_SAID, TEXTS_SAID};
+use crate::limits::{DEVICES_MAX, MARKS_SAID, PERSONS_SAID, RELAY_MAILBOXES_MAX, ROOMS_SAID, SETTINGS_SAID, TEXTS_SAID};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{Digest, MessageId, PeerId, RoomId};
 use symbolon_presence::identity::Chain;
@@ -72,6 +72,27 @@ pub enum OwnSaid {
     /// These texts of shared rooms were read; at most [`MARKS_SAID`].
     #[n(12)]
     RoomReads(#[n(0)] Vec<MessageId>),
+    /// What the user has set; at most [`SETTINGS_SAID`].
+    #[n(13)]
+    Settings(#[n(0)] Vec<SettingSaid>),
+}
+
+/// How something is set: of two that differ the one with the higher version counts, then the one of the higher Peer ID.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct SettingSaid {
+    /// What: 0 whether the user is asked for rooms, 1 whether friends are vouched for. Others are passed over.
+    #[n(0)]
+    pub number: u8,
+    /// Rises with each change.
+    #[n(1)]
+    pub version: u64,
+    /// The device that has made the change.
+    #[n(2)]
+    pub by: PeerId,
+    /// Whether it is on.
+    #[n(3)]
+    pub is_on: bool,
 }
 
 impl OwnSaid {
@@ -87,6 +108,7 @@ impl OwnSaid {
             Self::Rooms(rooms) => rooms.len() <= ROOMS_SAID && rooms.iter().all(RoomSaid::is_bounded),
             Self::RoomTexts(texts) => texts.len() <= TEXTS_SAID && texts.iter().all(|text| is_text(&text.text)),
             Self::RoomReads(texts) => texts.len() <= MARKS_SAID,
+            Self::Settings(settings) => settings.len() <= SETTINGS_SAID,
             Self::Read(..) | Self::Certificate(_) | Self::Gone(_) | Self::Barred(_) => true,
         }
     }

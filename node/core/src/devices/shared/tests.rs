@@ -175,10 +175,10 @@ fn a_room_about_which_its_user_is_asked_is_said_once_they_want_to_be_in_it_and_w
         assert!(super::text(state, turn, Some(&one), &room, arrival).unwrap().is_none());
         state.change_group(turn, &room, |group| group.question = None);
         rooms.changed(room);
-        let news = rooms.look(state, turn, &[]).unwrap();
+        let news = rooms.look(state, turn).unwrap();
         assert_eq!(news.iter().map(|said| (said.room, said.is)).collect::<Vec<_>>(), [(room, RoomIs::In)]);
         rooms.changed(room);
-        assert!(rooms.look(state, turn, &[]).unwrap().is_empty(), "once");
+        assert!(rooms.look(state, turn).unwrap().is_empty(), "once");
     });
 }
 
