@@ -59,9 +59,8 @@ impl SharedRooms {
         for (peer, rooms) in state.siblings.values().filter_map(|row| Some((row.peer, row.rooms?))).collect::<Vec<_>>() {
             let Some(next) = rooms.flight else { continue };
             let place = (rooms.round, next);
-            let order = |owner: &EnvelopeOwner| match owner {
-                EnvelopeOwner::OwnRoomTexts(round, up_to) => Some((*round, *up_to).cmp(&place)),
-                _ => None,
+            let order = |owner: &EnvelopeOwner| {
+                if let EnvelopeOwner::OwnRoomTexts(round, up_to) = owner { Some((*round, *up_to).cmp(&place)) } else { None }
             };
             if speak::waits(state, turn, &peer, order)? {
                 flight.insert(peer, place);
