@@ -241,7 +241,7 @@ fn assert_tells_nobody(log: &str, ids: &[String], link: &str) {
 
 /// Of envelopes at a relay all that shows is a size that many have; and what lies in one mailbox has nothing in common with another
 /// one, that of who has put it there among them. Answers how many there are.
-fn assert_shows_no_sender(rows: &Rows) -> usize {
+pub(super) fn assert_shows_no_sender(rows: &Rows) -> usize {
     let entries = || rows.iter().filter(|(table, ..)| *table == Table::Entry);
     for (_, key, value) in entries() {
         let entry: Entry = codec::decode(value, value.len()).unwrap();

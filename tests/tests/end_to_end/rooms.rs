@@ -1,9 +1,19 @@
 //! Rooms, on the built command: three people, of whom two have never heard of each other, and a relay.
 
 use super::assert_fields;
+use super::relay::{Rows, assert_shows_no_sender, killed, rows_in};
+use super::vouchers::keys_of;
+use minicbor::Decode;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+use symbolon_core::table::Table;
+use symbolon_core::wire::Seat;
+use symbolon_presence::codec;
+use symbolon_presence::id::{GrantId, PeerId, RoomId};
+use symbolon_presence::kdf::Secret;
+use symbolon_relay::grant::Queue;
+use symbolon_relay::machine::rows::Entry;
 use symbolon_tests::node::{Node, befriend, within};
 
 const TCP: &str = "/ip4/127.0.0.1/tcp/0";
@@ -17,7 +27,7 @@ struct Crew {
     ana: Node,
     ben: Node,
     cem: Node,
-    _relay: Node,
+    relay: Node,
 }
 
 impl Crew {
@@ -32,7 +42,7 @@ impl Crew {
         }
         befriend((&ana, "Ana"), (&ben, "Ben")).unwrap();
         befriend((&ana, "Ana"), (&cem, "Cem")).unwrap();
-        Self { ana, ben, cem, _relay: relay }
+        Self { ana, ben, cem, relay }
     }
 
     fn all(&self) -> [&Node; 3] {
@@ -114,6 +124,107 @@ fn three_people_of_whom_two_are_strangers_talk_in_a_room() {
     for node in crew.all() {
         node.calm().unwrap();
     }
+}
+
+/// A row of [`Table::Seat`].
+#[derive(Decode)]
+#[cbor(map)]
+struct SeatRow {
+    #[n(1)]
+    seat: Seat,
+}
+
+/// A row of [`Table::Step`], as far as it matters here.
+#[derive(Decode)]
+#[cbor(map)]
+struct StepRow {
+    #[n(5)]
+    key: Secret,
+}
+
+fn rows_of<T: for<'b> Decode<'b, ()>>(rows: &Rows, table: Table) -> Vec<T> {
+    // Behind the version.
+    rows.iter().filter(|(of, ..)| *of == table).map(|(.., value)| minicbor::decode(&value[1..]).unwrap()).collect()
+}
+
+fn seats_of(rows: &Rows) -> Vec<Seat> {
+    rows_of(rows, Table::Seat).into_iter().map(|row: SeatRow| row.seat).collect()
+}
+
+/// The credential encryption keys of epochs that may come back.
+fn epoch_keys(rows: &Rows) -> Vec<Vec<u8>> {
+    rows_of(rows, Table::Step).into_iter().map(|row: StepRow| row.key.expose().to_vec()).collect()
+}
+
+/// Cem is off while he is brought into a second room, and two write to him: a friend, and a stranger in the first room.
+#[test]
+fn s0_16_s0_17_s0_33_s1_01_s1_03_s1_04_s1_12_s1_25_s1_26_s1_33_a_relay_with_packages_a_welcome_and_texts_of_rooms_knows_nobody_in_them() {
+    let home = tempfile::tempdir().unwrap();
+    let mut crew = Crew::with_room(home.path());
+    crew.cem.interrupt().unwrap();
+    crew.ana.json(&["room", "create", "Boat"]).unwrap();
+    crew.ana.json(&["room", "add", "Boat", "Cem"]).unwrap();
+    within(SOON, "Cem is brought in by a package that lies at the relay", || {
+        Ok(crew.ana.json(&["room", "list"])?.into_iter().find(|room| room["name"] == "Boat" && room["members"] == 2))
+    })
+    .unwrap();
+    for node in [&crew.ana, &crew.ben] {
+        let sent = node.json(&["send", "Crew", "while he is away", "--wait", "stored", "--timeout", "20s"]).unwrap();
+        assert_eq!(sent[0]["state"], "stored");
+    }
+    let rooms: Vec<RoomId> =
+        crew.ana.json(&["room", "list"]).unwrap().iter().map(|room| room["room"].as_str().unwrap().parse().unwrap()).collect();
+    let kept = killed(&mut crew.relay);
+    let of = |table| kept.iter().filter(move |(of, ..)| *of == table);
+    assert!(of(Table::Package).count() >= 3, "packages of all three");
+    assert!(assert_shows_no_sender(&kept) >= 3, "a Welcome and two texts");
+    // In the queue of friends, and in that of those who are in a room with him.
+    let queues: Vec<(Queue, bool)> = of(Table::Entry)
+        .map(|(.., value)| codec::decode::<Entry>(value, value.len()).unwrap())
+        .map(|entry| (entry.queue, entry.members == Some(true)))
+        .collect();
+    assert!(queues.contains(&(Queue::Direct, false)) && queues.contains(&(Queue::Guest, true)), "{queues:?}");
+
+    for node in [&mut crew.ana, &mut crew.ben] {
+        node.interrupt().unwrap();
+    }
+    let bytes =
+        |rows: &[(Table, Vec<u8>, Vec<u8>)]| rows.iter().flat_map(|(_, key, value)| [key.as_slice(), value].concat()).collect::<Vec<u8>>();
+    let (at_relay, at_ana) = (bytes(&kept), bytes(&rows_in(crew.ana.folder())));
+    let shows = |bytes: &[u8], secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+    // The rooms, and whose they are: by Peer ID, and by the keys that stand in the certificates of all three.
+    let mut secrets: Vec<Vec<u8>> = rooms.iter().map(|room| room.as_bytes().to_vec()).collect();
+    for node in crew.all() {
+        secrets.push(node.ready["id"].as_str().unwrap().parse::<PeerId>().unwrap().as_bytes().to_vec());
+        secrets.extend(keys_of(node, home.path()));
+    }
+    // What opens credentials: the key of each leaf, and that of each epoch of which the room keeps it.
+    let at_ben = rows_in(crew.ben.folder());
+    let seats = seats_of(&rows_in(crew.ana.folder()));
+    assert_eq!(seats.len(), 5, "three in one room and two in the other");
+    secrets.extend(seats.iter().map(|seat| seat.owner.key.expose().to_vec()));
+    secrets.extend(epoch_keys(&rows_in(crew.ana.folder())));
+    assert!(secrets.len() >= 20, "{}", secrets.len());
+    for secret in secrets {
+        assert!(shows(&at_ana, &secret), "it is nothing that members know");
+        assert!(!shows(&at_relay, &secret), "the relay knows it");
+    }
+    // Ben, who is no friend of Cem, has read whose the mailbox is, and where; what its address says only the relay has opened.
+    let cem: PeerId = crew.cem.ready["id"].as_str().unwrap().parse().unwrap();
+    let is_of_cem = |seat: &Seat| seat.owner.chain.as_ref().is_some_and(|chain| chain.verify(super::server::now()).unwrap().person == cem);
+    let of_cem = seats_of(&at_ben).into_iter().find(is_of_cem).unwrap();
+    let mailbox = &of_cem.ways.relay_mailboxes[0].entry;
+    assert!(!mailbox.places.is_empty());
+    let (at_ben, entries) = (bytes(&at_ben), of(Table::Entry).map(|(.., value)| codec::decode::<Entry>(value, value.len()).unwrap()));
+    let grants: Vec<GrantId> = entries.filter(|entry| entry.members == Some(true)).map(|entry| entry.grant).collect();
+    assert!(shows(&at_ben, &mailbox.address) && !grants.is_empty());
+    assert!(!grants.iter().any(|grant| shows(&at_ben, grant.as_bytes())));
+    crew.relay.restart().unwrap();
+    crew.cem.restart().unwrap();
+    within(SOON, "he comes in by the Welcome that lay there", || {
+        Ok(crew.cem.json(&["room", "list"])?.into_iter().find(|room| room["name"] == "Boat" && room["added_by"] == "Ana"))
+    })
+    .unwrap();
 }
 
 #[test]
