@@ -197,6 +197,8 @@ pub const ROOMS_ASKED_MAX: usize = 8;
 pub const STEPS_MAX: usize = 16;
 /// Epochs remembered that a shared room was in.
 pub const PAST_EPOCHS_MAX: usize = 64;
+/// Names kept of people who are in a shared room no longer.
+pub const GONE_NAMES_MAX: usize = 64;
 /// So long after a member has said how it is written to, it says that to newcomers, too: who adds them may not know.
 pub const WAYS_FRESH: u64 = 7 * DAY;
 /// KeyPackages of friends held until they are used.

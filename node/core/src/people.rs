@@ -26,4 +26,4 @@ pub(crate) use blocks::{
 pub(crate) use devices::devices_of;
 pub(crate) use mirror::Mirror;
 pub(crate) use rooms::{room_name, room_topic};
-pub(crate) use who::{Target, called, find, find_member, find_target, resolve, resolve_member, resolve_target, update};
+pub(crate) use who::{Target, called, find, find_member, find_target, resolve, resolve_member, resolve_target, said_in, update};

@@ -26,8 +26,8 @@ pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Barred, Device, GoneTold, ListedTold, SaidIn, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, CameBy, GivenBy, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow, SetBy,
-    Step, Tally, WishFor, WishRow, commit_key, invitation_key, knock_key, split_commit_key, step_key, wish_key,
+    Audience, CameBy, GivenBy, GoneName, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow,
+    SetBy, Step, Tally, WishFor, WishRow, commit_key, invitation_key, knock_key, split_commit_key, step_key, wish_key,
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};

@@ -92,6 +92,15 @@ fn who_wants_to_be_asked_sees_nothing_of_a_room_before_their_yes_and_all_of_it_a
     let called: Vec<String> = members(&mut sim, CEM, "The crew").into_iter().map(|view| view.name).collect();
     assert_eq!(called, ["Cem", "Ana", "Ben"], "Cem hears how Ben calls himself");
     assert_agree(&mut sim, &[ANA, BEN, CEM], "The crew");
+    // What he has written keeps his name when he goes, also once nothing else is kept of him.
+    assert!(sim.command(BEN, Command::RoomLeave(name("The crew"))).is_ok());
+    sim.run_for(8 * DAY);
+    sim.crash(CEM, MINUTE);
+    sim.run_for(2 * MINUTE);
+    assert_eq!(rooms(&mut sim, CEM)[0].members, 2);
+    assert_eq!(lines(&mut sim, CEM, "The crew").last().unwrap(), "Ben left the room");
+    let his = history(&mut sim, CEM, "The crew").into_iter().find(|view| view.text == "here I am").unwrap();
+    assert_eq!((his.from_name.as_str(), his.from), ("Ben", id_of(&sim, BEN)));
 }
 
 #[test]

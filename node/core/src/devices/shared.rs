@@ -285,7 +285,13 @@ pub(super) fn texts_from(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, fr
 }
 
 /// A text as another device is shown it; none of what is not for it.
-fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, room: &RoomId, arrival: u64) -> Result<Option<RoomTextSaid>, TurnFailed> {
+pub(super) fn text(
+    state: &State,
+    turn: &Turn<'_>,
+    to: Option<&PeerId>,
+    room: &RoomId,
+    arrival: u64,
+) -> Result<Option<RoomTextSaid>, TurnFailed> {
     if !state.groups.rooms.get(room).is_some_and(|group| group.shows(arrival)) {
         return Ok(None);
     }
@@ -362,6 +368,7 @@ fn elsewhere(turn: &Turn<'_>, said: &RoomSaid, from: &PeerId) -> Group {
         named: None,
         about: None,
         regrant: None,
+        gone: None,
     }
 }
 

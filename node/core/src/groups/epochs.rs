@@ -182,6 +182,14 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     };
     let mut moved = Group { roster, epoch, number, standing, ..group.clone() };
     moved.note_past(parent);
+    for effect in &effects {
+        // Their seats are forgotten soon, and what they wrote stays.
+        if let Effect::Removed(user) | Effect::Left(user) = effect
+            && let Some(name) = people::said_in(state, room, user).filter(|name| !name.is_empty())
+        {
+            moved.note_gone(*user, name);
+        }
+    }
     if effects.contains(&Effect::Named) {
         moved.named = Some(GivenBy { by, before: people::room_name(state, &group).to_owned() });
     }

@@ -276,8 +276,8 @@ pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, room: &RoomId) -> Resu
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::fixture::{NOW, Person, in_turn};
-    use crate::limits::DEVICE_LIFETIME;
+    use crate::fixture::{NOW, Person, in_turn, peer};
+    use crate::limits::{DEVICE_LIFETIME, GONE_NAMES_MAX};
     use crate::wire::{Capabilities, RelayMailbox};
     use symbolon_presence::identity::Identity;
     use symbolon_presence::kdf::Secret;
@@ -325,6 +325,28 @@ mod tests {
             rooms::set_members(state, turn, &crew, Vec::new());
             meet(state, turn, &band, &own, &seat(2, 2, u64::MAX));
             assert_eq!(known(state, &device), is(2, u64::MAX));
+        });
+    }
+
+    #[test]
+    fn names_of_those_who_have_gone_are_kept_within_a_bound_and_pose_as_nobody_else() {
+        in_turn(|state, turn| {
+            let room = crate::groups::create(state, turn, "Crew").unwrap();
+            let most = GONE_NAMES_MAX as u64;
+            state.change_group(turn, &room, |group| (0..=most).for_each(|number| group.note_gone(peer(number), format!("Guest {number}"))));
+            assert_eq!(state.groups.rooms.get(&room).unwrap().gone().len(), GONE_NAMES_MAX);
+            let called = |state: &State, number| people::called(state, &room, &peer(number));
+            assert_eq!(called(state, 1), "Guest 1");
+            assert!(peer(0).to_string().starts_with(&called(state, 0)), "the first one gave way");
+            let me = state.own.name.clone();
+            state.change_group(turn, &room, |group| {
+                group.note_gone(peer(5), "Guest 6".to_owned());
+                group.note_gone(peer(7), me);
+            });
+            assert_eq!(state.groups.rooms.get(&room).unwrap().gone().len(), GONE_NAMES_MAX, "each has one name");
+            for number in [5, 6, 7] {
+                assert!(called(state, number).ends_with(')'), "numbered: {}", called(state, number));
+            }
         });
     }
 }

@@ -67,6 +67,7 @@ pub(crate) fn found(state: &mut State, turn: &mut Turn<'_>, room: RoomId, name: 
             named: None,
             about: None,
             regrant: None,
+            gone: None,
         },
     );
     if let Some(seat) = seats::own(state, turn, &leaf) {

@@ -13,7 +13,7 @@ use crate::limits::FINAL_AGE;
 use crate::packages::{self, VerifiedPackage};
 use crate::people;
 use crate::rooms;
-use crate::rows::{CameBy, Group, GroupStanding, Invitation, Line, invitation_key};
+use crate::rows::{CameBy, GoneName, Group, GroupStanding, Invitation, Line, invitation_key};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
@@ -188,6 +188,7 @@ fn come_in(
     if held.is_none() && !places::make(state, turn, Some(&adder.person))? {
         return Err(DropReason::Full.into());
     }
+    let gone = held.as_ref().and_then(|held| gone_since(state, held, &roster));
     held::drop_waiting(state, turn, &room);
     let before = rooms::members(state, &room);
     if held.is_some() {
@@ -221,6 +222,7 @@ fn come_in(
         named: None,
         about: None,
         regrant: None,
+        gone,
     };
     if let Some(secret) = knocks {
         knocks::learn(state, turn, &room, secret);
@@ -250,6 +252,18 @@ fn came(view: &WelcomeView, roster: &Roster, adder: &DeviceId) -> Option<CameBy>
     let index = view.members.iter().find(|member| member.leaf.0 == *leaf.as_bytes())?.index;
     let parent = view.number.checked_sub(1)?;
     Some(CameBy { number: view.number, rank: commit_rank(&view.room, parent, index) })
+}
+
+/// How those have called themselves who were in the room when we were last, and are not any more: its history stays.
+fn gone_since(state: &State, held: &Group, roster: &Roster) -> Option<Vec<GoneName>> {
+    let mut held = held.clone();
+    let users: Vec<PeerId> = held.roster.users.iter().map(|user| user.user).filter(|user| roster.role(user).is_none()).collect();
+    for user in users {
+        if let Some(name) = people::said_in(state, &held.room, &user).filter(|name| !name.is_empty()) {
+            held.note_gone(user, name);
+        }
+    }
+    held.gone
 }
 
 fn refused(error: CipherError) -> Rejected {

@@ -183,9 +183,12 @@ pub(crate) fn called(state: &State, room: &RoomId, peer: &PeerId) -> String {
 /// Up to so many friends, each of their names is looked at letter by letter.
 const LOOKED_AT: usize = 256;
 
-/// What a member gives as their name in a room.
-fn said_in(state: &State, room: &RoomId, peer: &PeerId) -> Option<String> {
-    let leaf = state.groups.rooms.get(room).and_then(|group| group.roster.leaves_of(peer).next()).map(|leaf| leaf.leaf)?;
+/// What a member gives as their name in a room, or has given before they went.
+pub(crate) fn said_in(state: &State, room: &RoomId, peer: &PeerId) -> Option<String> {
+    let group = state.groups.rooms.get(room)?;
+    let Some(leaf) = group.roster.leaves_of(peer).next().map(|leaf| leaf.leaf) else {
+        return group.gone().iter().find(|gone| gone.user == *peer).map(|gone| gone.name.clone());
+    };
     state.groups.seats.get(&(*room, leaf)).map(|seat| names::clean(&seat.ways.name))
 }
 
@@ -197,12 +200,16 @@ fn is_taken(state: &State, room: &RoomId, peer: &PeerId, name: &str) -> bool {
     let is_few = state.friends.len() <= LOOKED_AT;
     let is_friend_s =
         state.friends.values().any(|friend| friend.petname.to_lowercase() == look.folded || (is_few && is_like(&friend.petname)));
-    let users = state.groups.rooms.get(room).map(|group| group.roster.users.as_slice()).unwrap_or_default();
+    let group = state.groups.rooms.get(room);
+    let users = group.into_iter().flat_map(|group| group.roster.users.iter().map(|user| &user.user));
+    // Who has gone is still read beside those who came later.
+    let mut all = users.chain(group.into_iter().flat_map(|group| group.gone().iter().map(|gone| &gone.user)));
     is_friend_s
         || is_like(&state.own.name)
-        || users.iter().filter(|user| user.user != *peer).any(|user| match state.friends.get(&user.user) {
+        || all.any(|user| match state.friends.get(user) {
+            _ if user == peer => false,
             Some(friend) => is_like(&friend.petname),
-            None => said_in(state, room, &user.user).is_some_and(|said| is_like(&said)),
+            None => said_in(state, room, user).is_some_and(|said| is_like(&said)),
         })
 }
 

@@ -1,6 +1,6 @@
 //! Shared rooms: what their members agree on, and the epochs that may still give way.
 
-use crate::limits::PAST_EPOCHS_MAX;
+use crate::limits::{GONE_NAMES_MAX, PAST_EPOCHS_MAX};
 use crate::wire::{KnockSecret, Knocks, Leave, Role, Roster, Seat, Vouch, WelcomeBundle};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomAlias, RoomId};
@@ -64,6 +64,20 @@ pub(crate) struct Group {
     /// Somebody has gone, and when we draw another grant for those who stay.
     #[n(17)]
     pub regrant: Option<Timestamp>,
+    /// How those called themselves here who are in it no longer; at most [`limits::GONE_NAMES_MAX`](crate::limits::GONE_NAMES_MAX),
+    /// the last ones to go.
+    #[n(18)]
+    pub gone: Option<Vec<GoneName>>,
+}
+
+/// How somebody called themself in a room that they have left: what they wrote is still shown.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct GoneName {
+    #[n(0)]
+    pub user: PeerId,
+    #[n(1)]
+    pub name: String,
 }
 
 /// Who has given a room something that is shown of it. Of somebody of whom our user wants nothing, what was before is shown.
@@ -139,6 +153,20 @@ impl Group {
     /// Whether what has this arrival number is shown.
     pub fn shows(&self, arrival: u64) -> bool {
         self.question.is_none_or(|question| arrival < question.from)
+    }
+
+    /// How those called themselves who are in it no longer.
+    pub fn gone(&self) -> &[GoneName] {
+        self.gone.as_deref().unwrap_or_default()
+    }
+
+    /// Notes how somebody who goes has called themself.
+    pub fn note_gone(&mut self, user: PeerId, name: String) {
+        let gone = self.gone.get_or_insert_default();
+        gone.retain(|other| other.user != user);
+        gone.push(GoneName { user, name });
+        let excess = gone.len().saturating_sub(GONE_NAMES_MAX);
+        gone.drain(..excess);
     }
 
     /// Notes an epoch that the room was in.
