@@ -23,6 +23,11 @@ fn said_in(sim: &mut Sim, ix: Ix, name: &str) -> Vec<(String, String, bool)> {
     }
 }
 
+/// The texts of all conversations, as they stand one below the other.
+fn one_after_the_other(sim: &mut Sim, ix: Ix) -> Vec<String> {
+    sim.history(ix).into_iter().filter(|view| !view.is_line).map(|view| view.text).collect()
+}
+
 /// One makes a room of all three.
 fn create(sim: &mut Sim, maker: Ix, name: &str) {
     assert!(sim.command(maker, Command::RoomCreate(name.into())).is_ok());
@@ -41,6 +46,9 @@ fn texts_of_rooms_are_in_a_backup_and_are_read_again_in_rooms_that_nobody_is_in_
     create(&mut sim, BEN, "Old");
     for n in 0..150 {
         say(&mut sim, [ANA, BEN, CEM][n % 3], "Crew", &format!("text {n}"));
+        if n % 50 == 25 {
+            say(&mut sim, ANA, "Ben", &format!("aside {n}"));
+        }
     }
     say(&mut sim, BEN, "Old", "long ago");
     sim.run_for(HOUR);
@@ -51,6 +59,9 @@ fn texts_of_rooms_are_in_a_backup_and_are_read_again_in_rooms_that_nobody_is_in_
     sim.run_for(HOUR);
     let lost = ["Crew", "Old"].map(|name| said_in(&mut sim, ANA, name));
     assert_eq!(lost.each_ref().map(Vec::len), [151, 1]);
+    let together = one_after_the_other(&mut sim, ANA);
+    let place = |text: &str| together.iter().position(|other| other == text).unwrap();
+    assert!(place("text 0") < place("aside 25") && place("aside 25") < place("aside 75") && place("aside 75") < place("unread"));
     let unread = room(&mut sim, ANA, "Crew").unwrap().unread;
     let entropy = phrase(&mut sim, ANA);
     let parts = backup(&mut sim, ANA, &entropy);
@@ -58,6 +69,7 @@ fn texts_of_rooms_are_in_a_backup_and_are_read_again_in_rooms_that_nobody_is_in_
     sim.run_for(MINUTE);
     let fresh = restore(&mut sim, &entropy, &parts);
     assert_eq!(["Crew", "Old"].map(|name| said_in(&mut sim, fresh, name)), lost, "all of it, in its order, once");
+    assert_eq!(one_after_the_other(&mut sim, fresh), together, "conversations stand among each other as before");
     let crew = room(&mut sim, fresh, "Crew").unwrap();
     assert_eq!((crew.standing, crew.is_muted, crew.unread), (RoomStanding::Left, true, unread));
     assert_eq!(room(&mut sim, fresh, "Old").unwrap().standing, RoomStanding::Left);

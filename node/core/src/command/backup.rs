@@ -30,7 +30,7 @@ pub enum BackupPlace {
     /// How devices are written to.
     #[n(2)]
     Ways(#[n(0)] u64),
-    /// Texts, from an arrival number on.
+    /// Texts, those of rooms among them, from an arrival number on.
     #[n(3)]
     Texts(#[n(0)] u64),
     /// Nothing more.
@@ -39,7 +39,4 @@ pub enum BackupPlace {
     /// Shared rooms.
     #[n(5)]
     Rooms(#[n(0)] u64),
-    /// Their texts, from an arrival number on.
-    #[n(6)]
-    RoomTexts(#[n(0)] u64),
 }

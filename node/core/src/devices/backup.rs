@@ -3,7 +3,7 @@
 use super::{listed, persons as stands, shared, sync};
 use crate::command::{BackupCursor, BackupPlace as Place, CommandError};
 use crate::limits::{PERSONS_SAID, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES, WAYS_SAID};
-use crate::rows::{Friend, FriendState};
+use crate::rows::{Friend, FriendState, conversation_of};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
@@ -18,6 +18,9 @@ pub(crate) struct Made {
     pub sealed: Vec<u8>,
     pub next: Option<Place>,
 }
+
+/// Arrival numbers that are looked at for one part.
+const LOOKED_AT: u64 = 4 * TEXTS_SAID as u64;
 
 /// The key of our backups: the words are needed to open one, not to make it.
 fn key(state: &State) -> Option<Secret> {
@@ -37,28 +40,51 @@ pub(crate) fn part(state: &State, turn: &mut Turn<'_>, cursor: &BackupCursor) ->
         }
         Place::Ways(from) => {
             let all = ways(state, turn, from)?;
-            let next = if all.len() < WAYS_SAID { Place::Texts(0) } else { Place::Ways(behind(from, all.len())) };
+            // A room stands before its texts.
+            let done = if state.groups.rooms.is_empty() { Place::Texts(0) } else { Place::Rooms(0) };
+            let next = if all.len() < WAYS_SAID { done } else { Place::Ways(behind(from, all.len())) };
             (BackupPart::Ways(all.into_iter().flatten().collect()), Some(next))
         }
         Place::Texts(from) => {
-            let (texts, next) = sync::texts_from(state, turn, None, from, (TEXTS_SAID, TEXTS_SAID_BYTES))?;
-            let behind = if state.groups.rooms.is_empty() { Place::End } else { Place::Rooms(0) };
-            let next = if next >= state.counters.arrival { behind } else { Place::Texts(next) };
-            (BackupPart::Texts(texts), Some(next))
+            let (part, next) = texts(state, turn, from)?;
+            let next = if next >= state.counters.arrival { Place::End } else { Place::Texts(next) };
+            (part, Some(next))
         }
         Place::Rooms(from) => {
             let all = shared::page(state, from);
-            let next = if all.len() < ROOMS_SAID { Place::RoomTexts(0) } else { Place::Rooms(behind(from, all.len())) };
+            let next = if all.len() < ROOMS_SAID { Place::Texts(0) } else { Place::Rooms(behind(from, all.len())) };
             (BackupPart::Rooms(all.into_iter().flatten().collect()), Some(next))
-        }
-        Place::RoomTexts(from) => {
-            let (texts, next) = shared::texts_from(state, turn, None, from)?;
-            let next = if next >= state.counters.arrival { Place::End } else { Place::RoomTexts(next) };
-            (BackupPart::RoomTexts(texts), Some(next))
         }
         Place::End => (BackupPart::End, None),
     };
     Ok(Made { sealed: part.seal(&key, &cursor.id, cursor.index, turn.rng), next })
+}
+
+/// The texts from an arrival number on, in their order, and the next number: of friends, or of rooms, until one of the other kind
+/// comes. A restored device gives them numbers of its own as they come, and shows them in that order.
+fn texts(state: &State, turn: &Turn<'_>, from: u64) -> Result<(BackupPart, u64), TurnFailed> {
+    let (mut texts, mut of_rooms, mut bytes) = (Vec::new(), Vec::new(), 0usize);
+    let end = state.counters.arrival.min(from.saturating_add(LOOKED_AT));
+    let mut next = from.max(end);
+    for arrival in from..end {
+        if texts.len().max(of_rooms.len()) >= TEXTS_SAID || bytes >= TEXTS_SAID_BYTES {
+            next = arrival;
+            break;
+        }
+        let Some(conversation) = conversation_of(turn, arrival)? else { continue };
+        let text = sync::text(state, turn, None, &conversation, arrival)?;
+        let of_room = shared::text(state, turn, None, &conversation, arrival)?;
+        if (text.is_some() && !of_rooms.is_empty()) || (of_room.is_some() && !texts.is_empty()) {
+            next = arrival;
+            break;
+        }
+        let lengths = text.iter().map(|text| text.text.len()).chain(of_room.iter().map(|text| text.text.len()));
+        bytes = lengths.fold(bytes, usize::saturating_add);
+        texts.extend(text);
+        of_rooms.extend(of_room);
+    }
+    let part = if of_rooms.is_empty() { BackupPart::Texts(texts) } else { BackupPart::RoomTexts(of_rooms) };
+    Ok((part, next))
 }
 
 fn head(state: &State, turn: &Turn<'_>) -> BackupHead {

@@ -413,7 +413,13 @@ pub(super) fn texts_from(
 }
 
 /// A text as another device is shown it; none of what is not for it.
-fn text(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, conversation: &RoomId, arrival: u64) -> Result<Option<TextSaid>, TurnFailed> {
+pub(super) fn text(
+    state: &State,
+    turn: &Turn<'_>,
+    to: Option<&PeerId>,
+    conversation: &RoomId,
+    arrival: u64,
+) -> Result<Option<TextSaid>, TurnFailed> {
     let is_it = |friend: &&Friend| friend.conversation == *conversation && friend.follows.is_none() && !persons::is_own(state, friend);
     let Some(person) = state.friends.values().find(is_it).map(Friend::person) else { return Ok(None) };
     let Some(message) = turn.row::<Message>(Table::Message, &message_key(conversation, arrival))? else { return Ok(None) };
