@@ -18,6 +18,10 @@ fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_
     sim.run_for(MINUTE);
     assert_eq!(others(&mut sim, ANA), 0);
     assert_eq!(warned(&sim, laptop, Warning::RemovedHere), 1);
+    let Ok(Reply::Status(status)) = sim.command(laptop, Command::Status) else { panic!("no status") };
+    assert!(status.problems.iter().any(|problem| problem.contains("yours no more")), "{:?}", status.problems);
+    let Ok(Reply::Status(status)) = sim.command(ANA, Command::Status) else { panic!("no status") };
+    assert!(!status.problems.iter().any(|problem| problem.contains("yours no more")));
     assert_eq!(sim.command(laptop, Command::SetName("x".into())).err(), Some(CommandError::DeviceGone));
     let after = say(&mut sim, BEN, "Ana", "after it was removed");
     say(&mut sim, ANA, "Ben", "on we go");

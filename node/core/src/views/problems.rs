@@ -87,6 +87,12 @@ pub(super) fn of_node(state: &State, presence: &Presence, relays: &[RelayView]) 
     if presence.publisher.is_header_full() {
         problems.push("Too many friends came and went for one record: friends do not find this node by look-up any more.".to_owned());
     }
+    if state.own.gone.is_some() {
+        problems.push(
+            "This device is yours no more: another device of yours has removed it. It keeps its history, and sends and receives nothing. To use it again, pair it again in a new folder."
+                .to_owned(),
+        );
+    }
     problems.extend(of_list(state));
     problems.extend(of_certificate(state));
     problems.extend(state.clock.problem());
