@@ -210,7 +210,7 @@ impl Fault {
                  It is tried again; ask for a new one, by a way that nobody else reads"
             }
             Self::InviteUntimely => "by this machine's clock the invite is still to be made: check the clock, here and at its maker's",
-            Self::Expired => "it was not delivered in the time it was given",
+            Self::Expired => "it was not delivered in the time it was given; a copy that lies at a relay may still arrive",
             Self::NotInRoom => "you were removed from the room before all had it",
             Self::OtherMembers => "others have come into the room since it was written, and would read it: write it again if they may",
             Self::Older => "it was made with an older version of Symbolon: who asked has to ask again, by a new invite",
