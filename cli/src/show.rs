@@ -75,7 +75,7 @@ pub fn request(view: &Value) -> String {
     let what = match (incoming, str_of(view, "status")) {
         (incoming, status) if is_knock => knock(incoming, status, &name, &room),
         (_, "pending") if is_room => format!("{name} has brought you into the room {room}; nothing of it is shown before you accept"),
-        (_, "confirmed") if is_room => format!("you are in the room {room}"),
+        (_, "confirmed") if is_room => format!("you came into the room {room}"),
         (_, "ignored") if is_room => format!("you leave the room {room}"),
         (true, "pending") if is_introduction => format!("{} introduces you to {name}", by.as_deref().unwrap_or("a friend")),
         (false, "pending") if is_introduction => format!("you introduced {name}; both are asked"),
@@ -89,7 +89,7 @@ pub fn request(view: &Value) -> String {
         (false, "unresolved") => format!("you asked {name}; no way to them is known yet"),
         (true, "accepted") => format!("you accepted {name}; waiting for their confirmation"),
         (false, "accepted") => format!("{name} accepted; the confirmation is on its way"),
-        (_, "confirmed") => format!("{name} and you are friends"),
+        (_, "confirmed") => format!("{name} and you became friends"),
         (_, "ignored") => format!("{name}: set aside"),
         (_, "blocked") => format!("{name}: blocked"),
         (_, "expired") => format!("{name}: expired"),
@@ -132,13 +132,13 @@ fn knock(incoming: bool, status: &str, name: &str, room: &str) -> String {
     match (incoming, status) {
         (true, "pending") => format!("{name} knocks at the room {room}: if you vouch for them (accept), they come in"),
         (true, "accepted") => format!("you vouch for {name}, who knocks at the room {room}"),
-        (true, "confirmed") => format!("{name} is in the room {room}"),
+        (true, "confirmed") => format!("{name} was let into the room {room}"),
         (true, "ignored") => format!("{name}, who knocks at the room {room}: set aside"),
         (true, _) => format!("{name} knocked at the room {room}, and was not let in"),
         (false, "unresolved") => "you knock at a room, whose card is being fetched".to_owned(),
         (false, "pending") => "you knock at a room; nobody has vouched yet".to_owned(),
         (false, "accepted") => format!("{name} vouches for you; you are being let in"),
-        (false, "confirmed") => format!("{name} has vouched for you: you are in the room {room}"),
+        (false, "confirmed") => format!("{name} has vouched for you: you came into the room {room}"),
         (false, "cancelled") => "your knock at a room has ended".to_owned(),
         (false, _) => "you were turned away: nobody who was asked has vouched".to_owned(),
     }
@@ -382,6 +382,19 @@ mod tests {
             assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
             assert!(!text.contains('\u{202e}'));
         }
+    }
+
+    #[test]
+    fn what_has_ended_is_said_as_what_happened_for_nobody_knows_if_it_is_still_so() {
+        for kind in ["friend", "introduction", "room", "knock"] {
+            for direction in ["in", "out"] {
+                let view = json!({ "kind": kind, "direction": direction, "status": "confirmed", "name": "Ben", "room_name": "Crew" });
+                let said = request(&view);
+                assert!(!said.contains("are friends") && !said.contains("you are in") && !said.contains("is in the room"), "{said}");
+            }
+        }
+        let view = json!({ "kind": "friend", "direction": "out", "status": "confirmed", "name": "Ben" });
+        assert!(request(&view).starts_with("Ben and you became friends\n"));
     }
 
     #[test]
