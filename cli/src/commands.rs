@@ -40,6 +40,9 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             let target = typed(output, target)?;
             let view = client.post("/api/v1/requests", &json!({ "target": target.trim(), "note": note }))?;
             output.show(&view, show::request)?;
+            if view.get("fault").is_some_and(Value::is_string) {
+                return Ok(());
+            }
             output.remark("\nThey have to accept it. `symbolon requests` shows how it stands.\n")
         }
         Verb::Requests { verb: Some(RequestsVerb::Cancel { request }) } => answer(client, output, request, "cancel"),

@@ -72,6 +72,7 @@ pub fn request(view: &Value) -> String {
     let room = line(str_of(view, "room_name"));
     let is_room = str_of(view, "kind") == "room";
     let is_knock = str_of(view, "kind") == "knock";
+    let is_faulty = !str_of(view, "fault").is_empty();
     let what = match (incoming, str_of(view, "status")) {
         (incoming, status) if is_knock => knock(incoming, status, &name, &room),
         (_, "pending") if is_room => format!("{name} has brought you into the room {room}; nothing of it is shown before you accept"),
@@ -83,6 +84,9 @@ pub fn request(view: &Value) -> String {
         (false, "confirmed") if is_introduction => format!("you introduced {name}; both have agreed"),
         (true, "pending") => format!("{name} asks to be your friend"),
         (false, "pending") => format!("you asked {name}; not answered yet"),
+        (false, "unresolved") if str_of(view, "trust") == "invited" && is_faulty => {
+            "you asked somebody by an invite that could not be used so far".to_owned()
+        }
         (false, "unresolved") if str_of(view, "trust") == "invited" => {
             "you asked somebody by their invite, which is being fetched".to_owned()
         }
@@ -114,6 +118,10 @@ pub fn request(view: &Value) -> String {
     }
     if !str_of(view, "fault").is_empty() {
         out.push_str(&labelled("  beware   ", &line(str_of(view, "fault"))));
+    }
+    if !incoming && is_faulty && str_of(view, "status") == "unresolved" {
+        let short: String = id.chars().take(8).collect();
+        out.push_str(&labelled("  end      ", &format!("symbolon requests cancel {short}")));
     }
     if incoming && str_of(view, "status") == "pending" {
         let short: String = id.chars().take(8).collect();
@@ -395,6 +403,20 @@ mod tests {
         }
         let view = json!({ "kind": "friend", "direction": "out", "status": "confirmed", "name": "Ben" });
         assert!(request(&view).starts_with("Ben and you became friends\n"));
+    }
+
+    #[test]
+    fn an_invite_that_was_used_is_not_said_to_be_on_its_way() {
+        let view = |fault: Option<&str>| {
+            json!({
+                "kind": "friend", "direction": "out", "status": "unresolved", "trust": "invited", "request": "bcbhh3ymwm6aqqzqbf3ov6noeq",
+                "fault": fault,
+            })
+        };
+        let used = request(&view(Some("it was used")));
+        assert!(!used.contains("being fetched") && used.contains("it was used") && used.contains("requests cancel bcbhh3ym"), "{used}");
+        let fetched = request(&view(None));
+        assert!(fetched.contains("being fetched") && !fetched.contains("cancel"), "{fetched}");
     }
 
     #[test]
