@@ -102,7 +102,7 @@ pub fn request(view: &Value) -> String {
     };
     let id = line(str_of(view, "request"));
     let mut out = format!("{what}\n  request  {id}\n");
-    let _ = writeln!(out, "  known    {}", trust(str_of(view, "trust")));
+    out.push_str(&labelled("  known    ", trust(str_of(view, "trust"))));
     if !str_of(view, "words").is_empty() {
         out.push_str(&labelled("  words    ", &line(str_of(view, "words"))));
     }
@@ -130,7 +130,7 @@ pub fn request(view: &Value) -> String {
             (false, true) => "ignore",
             (false, false) => "ignore, block",
         };
-        let _ = writeln!(out, "  answer   symbolon accept {short}  (or {other})");
+        out.push_str(&labelled("  answer   ", &format!("symbolon accept {short}  (or {other})")));
     }
     out
 }
@@ -191,8 +191,8 @@ pub fn friend(view: &Value) -> String {
     let hidden = if flag("hidden") == Some(true) { ", may not know where you are" } else { "" };
     let name = line(str_of(view, "name"));
     let mut out = format!(
-        "{name}\n  {online}, {}{unread}{hidden}{build}\n  id       {}\n{}",
-        trust(str_of(view, "trust")),
+        "{name}\n{}  id       {}\n{}",
+        labelled("  ", &format!("{online}, {}{unread}{hidden}{build}", trust(str_of(view, "trust")))),
         line(str_of(view, "id")),
         labelled("  words    ", &line(str_of(view, "words"))),
     );
@@ -208,7 +208,8 @@ pub fn friend(view: &Value) -> String {
         out.push_str(&labelled("  beware   ", &line(str_of(view, "beware"))));
     }
     if str_of(view, "trust") != "verified" {
-        let _ = writeln!(out, "  compare  symbolon verify {}{}  (then with the words that they read out)", dashes(&name), quoted(&name));
+        let verify = format!("symbolon verify {}{}  (then with the words that they read out)", dashes(&name), quoted(&name));
+        out.push_str(&labelled("  compare  ", &verify));
     }
     out
 }

@@ -5,6 +5,8 @@
 //! every such character becomes a visible, harmless one; nothing is dropped silently.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::sync::OnceLock;
 use symbolon_core::names::{is_hidden, is_joiner, joins_nothing};
 
 /// A text on one line: line breaks and tabs become visible as well.
@@ -52,17 +54,34 @@ pub fn json(value: &serde_json::Value) -> String {
     out
 }
 
-/// Columns of a narrow terminal.
-const WIDTH: usize = 80;
+/// Columns of what is no terminal. In a wider one, lines of text are no easier to read.
+pub const WIDTH: usize = 80;
+/// Columns for which everything still has a place.
+const NARROWEST: usize = 30;
+
+/// Columns that there are for a line of text.
+pub fn width() -> usize {
+    static COLUMNS: OnceLock<usize> = OnceLock::new();
+    *COLUMNS.get_or_init(|| {
+        let out = std::io::stdout();
+        let columns = if out.is_terminal() { rustix::termios::tcgetwinsize(&out).map_or(0, |size| usize::from(size.ws_col)) } else { 0 };
+        // Some terminals do not say.
+        if columns == 0 { WIDTH } else { columns.clamp(NARROWEST, WIDTH) }
+    })
+}
 
 /// A label with a text behind it, broken between words where it is too long for a terminal. What continues stands below
 /// the text, so that no line of it can pass for another field.
 pub fn labelled(label: &str, text: &str) -> String {
+    within(width(), label, text)
+}
+
+fn within(width: usize, label: &str, text: &str) -> String {
     let indent = label.chars().count();
     let (mut out, mut used) = (label.to_owned(), indent);
     for (at, word) in text.split(' ').enumerate() {
         let length = word.chars().count();
-        if at > 0 && used.saturating_add(length) >= WIDTH {
+        if at > 0 && used.saturating_add(length) >= width {
             out.push('\n');
             out.push_str(&" ".repeat(indent));
             used = indent;
@@ -102,6 +121,16 @@ mod tests {
         }
         assert_eq!(line("a\nb\tc"), "a␊b␉c");
         assert_eq!(block("a\nb\tc"), "a\nb    c");
+    }
+
+    #[test]
+    fn a_field_fits_the_columns_that_there_are_and_loses_no_word() {
+        let text = ["ginger"; 24].join(" ");
+        for width in [NARROWEST, 40, WIDTH] {
+            let field = within(width, "  words    ", &text);
+            assert!(field.lines().count() > 1 && field.lines().all(|line| line.len() <= width), "{field}");
+            assert_eq!(field.matches("ginger").count(), 24);
+        }
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The command line as a whole: commands in groups, examples, and what was perhaps meant.
 
 use super::Cli;
-use crate::text::labelled;
+use crate::text::{WIDTH, labelled, width};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory};
 use std::fmt::Write as _;
 
-/// Width of help where the terminal is wider or says nothing.
-const WIDTH: usize = 80;
 /// Width of the names of commands in the list.
 const NAMES: usize = 13;
+
+/// The titles of groups, each with the command that stands first in it.
+pub fn titles() -> impl Iterator<Item = (&'static str, &'static str)> {
+    GROUPS.into_iter().filter_map(|(title, names)| Some((title, *names.first()?)))
+}
 
 /// Commands in the order in which a newcomer needs them.
 const GROUPS: [(&str, &[&str]); 6] = [
@@ -38,16 +41,16 @@ const GROUPS: [(&str, &[&str]); 6] = [
     ("Shell", &["completions", "man"]),
 ];
 
-const EXAMPLES: &str = "Examples:
-  symbolon up                          start, and open the page
-  symbolon invite                      make a link for one friend
-  symbolon add LINK                    use a friend's link
-  echo 'Hello' | symbolon send Ben -   write
-  symbolon read --follow               read, and keep reading
-
-`symbolon COMMAND --help` shows the flags of a command.
-`symbolon doctor` looks for faults.
-";
+/// What is typed first, and what it does.
+const EXAMPLES: [(&str, &str); 5] = [
+    ("symbolon up", "start, and open the page"),
+    ("symbolon invite", "make a link for one friend"),
+    ("symbolon add LINK", "use a friend's link"),
+    ("echo 'Hello' | symbolon send Ben -", "write"),
+    ("symbolon read --follow", "read, and keep reading"),
+];
+/// Columns from which on both stand in one line.
+const SIDE_BY_SIDE: usize = 64;
 
 /// Exit codes, for the man page and nowhere else.
 const EXIT: &str = "Exit status: 0 done; 1 failed, with `error:` and `hint:` on stderr (with --json as the only object on stdout: \
@@ -87,7 +90,20 @@ pub fn command() -> Command {
 
 /// The same for man pages: there, clap's own list of commands stands.
 pub fn for_man() -> Command {
-    with_examples().after_help(format!("{EXAMPLES}\n{EXIT}"))
+    let names = GROUPS.into_iter().flat_map(|(_, names)| names);
+    let command =
+        names.zip(0..).fold(with_examples(), |command, (name, place)| command.mut_subcommand(name, |one| one.display_order(place)));
+    command.after_help(format!("{}\n{EXIT}", examples(WIDTH)))
+}
+
+fn examples(width: usize) -> String {
+    let mut out = "Examples:\n".to_owned();
+    for (typed, what) in EXAMPLES {
+        let _ = if width < SIDE_BY_SIDE { writeln!(out, "  {typed}\n      {what}") } else { writeln!(out, "  {typed:<37}{what}") };
+    }
+    let more = ["`symbolon COMMAND --help` shows the flags of a command.", "`symbolon doctor` looks for faults."];
+    let more: String = more.into_iter().map(|more| labelled("", more)).collect();
+    format!("{out}\n{more}")
 }
 
 fn with_examples() -> Command {
@@ -98,7 +114,7 @@ fn with_examples() -> Command {
 
 fn overview(command: &Command) -> String {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    let mut out = format!("{about}\n\nUsage: symbolon [OPTIONS] COMMAND\n");
+    let mut out = format!("{}\nUsage: symbolon [OPTIONS] COMMAND\n", labelled("", &about));
     for (title, names) in GROUPS {
         let _ = write!(out, "\n{title}:\n");
         for name in names {
@@ -116,7 +132,7 @@ fn overview(command: &Command) -> String {
     ] {
         out.push_str(&row(flag, about));
     }
-    let _ = write!(out, "\n{EXAMPLES}");
+    let _ = write!(out, "\n{}", examples(width()));
     out
 }
 

@@ -1,7 +1,7 @@
 //! Own devices, and what brings them back.
 
 use super::fields::str_of;
-use crate::text::line;
+use crate::text::{line, width};
 use serde_json::Value;
 
 /// The recovery phrase, numbered; or that it is erased.
@@ -10,11 +10,12 @@ pub fn phrase(view: &Value) -> String {
     if words.is_empty() {
         return "The words are erased here. What you have written down is the only copy.\n".to_owned();
     }
+    let columns = if width() < 60 { 2 } else { 4 };
     let lines: String = words
-        .chunks(4)
+        .chunks(columns)
         .zip(0..)
         .map(|(row, at)| {
-            let row: Vec<String> = row.iter().zip(1..).map(|(word, nth)| format!("{:>2} {:<10}", at * 4 + nth, line(word))).collect();
+            let row: Vec<String> = row.iter().zip(1..).map(|(word, nth)| format!("{:>2} {:<10}", at * columns + nth, line(word))).collect();
             format!("  {}\n", row.join("").trim_end())
         })
         .collect();

@@ -29,15 +29,14 @@ pub fn room(view: &Value) -> String {
     };
     let flag = |field: &str, word: &'static str| if view.get(field) == Some(&Value::Bool(true)) { word } else { "" };
     let mut out = format!(
-        "{}\n  {standing}{role}{unread}{}{}\n  room     {}\n",
+        "{}\n{}  room     {}\n",
         line(str_of(view, "name")),
-        flag("muted", ", muted"),
-        flag("archived", ", archived"),
+        labelled("  ", &format!("{standing}{role}{unread}{}{}", flag("muted", ", muted"), flag("archived", ", archived"))),
         line(str_of(view, "room")),
     );
     // Writing to a String cannot fail.
     if !str_of(view, "topic").is_empty() {
-        let _ = writeln!(out, "  topic    {}", line(str_of(view, "topic")));
+        out.push_str(&labelled("  topic    ", &line(str_of(view, "topic"))));
     }
     if !str_of(view, "added_by").is_empty() {
         let _ = writeln!(out, "  added by {}", line(str_of(view, "added_by")));
@@ -52,10 +51,11 @@ pub fn room(view: &Value) -> String {
 /// A card by which people knock at a room.
 pub fn card(view: &Value) -> String {
     format!(
-        "{}\n  good until {}\n  Anyone who has it can knock at the room: symbolon room knock CARD\n  \
-         A knock needs a hub: one of your relays that runs with --hub, or this node started by `symbolon up --hub`.\n",
+        "{}\n  good until {}\n{}{}",
         line(str_of(view, "card")),
-        moment(str_of(view, "expires"))
+        moment(str_of(view, "expires")),
+        labelled("  ", "Anyone who has it can knock at the room: symbolon room knock CARD"),
+        labelled("  ", "A knock needs a hub: one of your relays that runs with --hub, or this node started by `symbolon up --hub`."),
     )
 }
 
@@ -69,9 +69,9 @@ pub fn member(view: &Value) -> String {
     let is_me = view.get("me") == Some(&Value::Bool(true));
     let known = if is_me { "you" } else { trust(str_of(view, "trust")) };
     format!(
-        "{}\n  {}, {known}\n  id       {}\n{}",
+        "{}\n{}  id       {}\n{}",
         line(str_of(view, "name")),
-        line(str_of(view, "role")),
+        labelled("  ", &format!("{}, {known}", line(str_of(view, "role")))),
         line(str_of(view, "id")),
         labelled("  words    ", &line(str_of(view, "words"))),
     )

@@ -31,10 +31,14 @@ fn man_pages_stand_for_each_command_and_say_exit_codes() {
     assert!(command(folder.path(), &["man", pages.to_str().unwrap()]).output().unwrap().status.success());
     let page = |name: &str| std::fs::read_to_string(pages.join(name)).unwrap();
     let text = page("symbolon.1").replace("\\-", "-");
-    for what in ["Exit status", "0 done", "1 failed", "2 the command line cannot be understood"] {
+    for what in ["EXIT STATUS", "0 done", "1 failed", "2 the command line cannot be understood"] {
         assert!(text.contains(what), "{what}");
     }
     assert!(page("symbolon-send.1").contains("two words"), "examples, too");
+    assert!(text.contains("[\\fB--data\\fR \\fI<DIR>\\fR]") && text.contains(".SH EXAMPLES") && !text.contains("EXTRA"), "{text}");
+    let place = |what: &str| text.find(what).unwrap();
+    assert!(place(".SS Friends\n") < place("symbolon-invite(1)") && place("symbolon-unfriend(1)") < place(".SS Messages\n"));
+    assert!(page("symbolon-read.1").contains("[\\fB\\-n\\fR|\\fB\\-\\-limit\\fR \\fI<N>\\fR]"), "{}", page("symbolon-read.1"));
     assert!(page("symbolon-relay-run.1").contains("config"));
 }
 
@@ -68,4 +72,24 @@ fn options_of_the_help_stand_in_one_column() {
     let columns = [("-V, --version", "Print the version"), ("-h, --help", "Print help"), ("up ", "Run the node"), ("--json", "Print JSON")];
     let columns: BTreeSet<usize> = columns.into_iter().map(|(word, about)| column(word, about)).collect();
     assert_eq!(columns.len(), 1, "{help}");
+}
+
+#[test]
+fn a_narrow_terminal_gets_lines_that_fit() {
+    let node = Node::start();
+    node.fake.with(|world| world.add_friend("Holger"));
+    let shown = |args: &str| {
+        let line = format!("stty cols 40; '{}' --data '{}' {args}", env!("CARGO_BIN_EXE_symbolon"), node.folder.path().display());
+        let mut script = Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", "1").stdin(Stdio::null());
+        String::from_utf8(script.output().unwrap().stdout).unwrap()
+    };
+    for (args, what) in [("--help", "unfriend"), ("friends", "Holger"), ("doctor", "outbox")] {
+        let text = shown(args);
+        assert!(text.contains(what), "{args}: {text}");
+        for line in text.lines().map(|line| line.trim_end_matches('\r')) {
+            // An id has no place to break it.
+            assert!(line.chars().count() <= 40 || line.split(' ').any(|word| word.len() > 23), "{args}: {line}");
+        }
+    }
 }
