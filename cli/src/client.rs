@@ -184,11 +184,18 @@ fn not_understood() -> Failure {
     )
 }
 
+/// Where a person's data lies when nobody says where.
+pub fn usual_folder() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "symbolon").map(|dirs| dirs.data_dir().to_owned())
+}
+
 fn not_running(folder: &Path) -> Failure {
+    let is_usual = std::env::var_os("SYMBOLON_DATA").is_none() && usual_folder().is_some_and(|usual| usual == folder);
+    let data = if is_usual { String::new() } else { format!("--data {} ", quoted(folder)) };
     Failure::new(
         "not_running",
         format!("no node is running on {}", folder.display()),
-        format!("Start it in another terminal: symbolon --data {} up", quoted(folder)),
+        format!("Start it in another terminal: symbolon {data}up"),
     )
 }
 

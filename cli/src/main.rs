@@ -199,8 +199,7 @@ fn data_folders(flag: Option<PathBuf>) -> Result<(PathBuf, PathBuf), Failure> {
     if let Some(named) = flag.or_else(from_environment) {
         return Ok((named.clone(), named));
     }
-    let from_platform = directories::ProjectDirs::from("", "", "symbolon").map(|dirs| dirs.data_dir().to_owned());
-    let data = from_platform
+    let data = client::usual_folder()
         .ok_or_else(|| Failure::new("no_folder", "this system has no place for a data folder", "Name one with --data DIR."))?;
     let relays = if is_relays(&data) { data.clone() } else { data.with_file_name("symbolon-relay") };
     Ok((data, relays))

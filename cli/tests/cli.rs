@@ -206,6 +206,10 @@ fn without_a_node_the_error_names_the_command_that_starts_one() {
         assert_eq!(object["error"], "not_running");
         assert!(object["hint"].as_str().unwrap().contains(" up"), "{object}");
     }
+    let mut unnamed = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+    unnamed.args(["--json", "friends"]).env_remove("SYMBOLON_DATA").env_remove("XDG_DATA_HOME").env("HOME", folder.path());
+    let hint = failure(&unnamed.output().unwrap(), 1)["hint"].clone();
+    assert!(hint.as_str().unwrap().ends_with(": symbolon up"), "the usual folder need not be named: {hint}");
     // A killed node's address that somebody else answers now, and addresses that would send
     // the token elsewhere.
     let node = Node::start();
