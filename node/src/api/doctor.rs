@@ -159,6 +159,7 @@ fn clock(facts: &Facts) -> Check {
 /// Addresses come and go with networks, so those of this moment count, not those of the start.
 fn listening(core: &DoctorView, facts: &Facts) -> Check {
     let (beyond, count) = core.places;
+    let addresses = if count == 1 { "1 address".to_owned() } else { format!("{count} addresses") };
     if facts.listening.is_empty() {
         let hint = "Check the network, then start the node again.";
         return Check::bad("listening", "the node listens nowhere: friends cannot reach it", hint);
@@ -166,15 +167,15 @@ fn listening(core: &DoctorView, facts: &Facts) -> Check {
     if facts.port_moved {
         return Check::bad(
             "listening",
-            format!("{count} address(es), on another port than last time: that one was taken"),
+            format!("{addresses}, on another port than last time: that one was taken"),
             "Friends hear of the new port as soon as this node reaches them. Stop whatever uses the old port, then start again.",
         );
     }
     if beyond > 0 {
-        return Check::good("listening", format!("{count} address(es), the port kept"));
+        return Check::good("listening", format!("{addresses}, the port kept"));
     }
     let is_local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
-    let check = Check::good("listening", format!("{count} address(es), for this machine only"));
+    let check = Check::good("listening", format!("{addresses}, for this machine only"));
     if count > 0 && facts.listening.iter().all(is_local) && !facts.is_everywhere {
         check.knowing("Start without --listen to be reachable from elsewhere.")
     } else {

@@ -59,6 +59,9 @@ fn an_invite_that_was_made_without_a_network_becomes_good_when_there_is_one() {
     sim.run_for(HOUR);
     let view = sim.request(b, id);
     assert!(view.status == RequestStatus::Unresolved && view.fault.is_some_and(|fault| fault.contains("tried again")));
+    let Ok(Reply::Status(status)) = sim.command(b, Command::Status) else { panic!("no status") };
+    let said = |what: &str| status.problems.iter().any(|problem| problem.contains(what));
+    assert!(said("by an invite that could not be used") && !said("name a Peer ID"), "{:?}", status.problems);
     sim.lookup.is_there = true;
     for ix in [a, b] {
         sim.input(ix, Input::Servers(vec![symbolon_tests::sim::run::nowhere()], 0));

@@ -202,8 +202,8 @@ impl Fault {
                  It is tried again until it expires; if that lasts, ask for a new one"
             }
             Self::InviteGone => {
-                "the node of its maker does not have the invite any more: it was used, by you or somebody else, or taken back. \
-                 It is tried again until it expires; ask for a new one"
+                "this invite was used, by you or somebody else, or taken back: the node of its maker does not have it any more. \
+                 Ask for a new one; this one is tried again until it expires"
             }
             Self::InviteForged => {
                 "what lies in the place of the invite is not its maker's: somebody else who had the link has spoiled it. \

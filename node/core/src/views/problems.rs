@@ -159,13 +159,18 @@ pub(super) fn of_builds(state: &State, now: Timestamp) -> Vec<String> {
 }
 
 /// Of requests for which nobody was found yet.
-pub(super) fn of_requests(state: &State) -> Option<String> {
-    let waiting = state.requests.values().filter(|row| row.status == RequestStatus::Unresolved).count();
-    (waiting > 0).then(|| {
+pub(super) fn of_requests(state: &State) -> Vec<String> {
+    let unresolved = || state.requests.values().filter(|row| row.status == RequestStatus::Unresolved && row.joins.is_none());
+    let waiting = unresolved().filter(|row| row.invite.is_none()).count();
+    let refused = unresolved().filter(|row| row.invite.is_some() && row.fault.is_some()).count();
+    let by_id = (waiting > 0).then(|| {
         format!(
             "{waiting} request(s) name a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`."
         )
-    })
+    });
+    let by_invite = (refused > 0)
+        .then(|| format!("{refused} request(s) are by an invite that could not be used so far: `symbolon requests` says why."));
+    by_id.into_iter().chain(by_invite).collect()
 }
 
 /// Of friends who take packages and use none.
