@@ -31,6 +31,7 @@ pub mod order;
 mod places;
 mod plans;
 mod questions;
+mod quiet;
 mod rivals;
 mod seats;
 mod settings;
@@ -51,7 +52,7 @@ pub(crate) use settings::found;
 pub(crate) use settings::{
     add, befriend, create, follow_devices, follow_friend, leave, leave_with, remove, rename, set_role, set_topic, with,
 };
-pub(crate) use since::ask;
+pub(crate) use since::{ask, note_behind};
 pub(crate) use sweep::sweep;
 pub(crate) use texts::{delivered, seal_again, send};
 pub(crate) use welcome::{invited, receive_welcome, say_again};

@@ -162,7 +162,7 @@ impl Core {
     #[cfg(feature = "testing")]
     pub fn hurry_commits(&mut self) {
         self.machines.state.hurry_commits();
-        self.machines.groups.start(&self.machines.state);
+        self.machines.groups.hurry(&self.machines.state);
         self.machines.next_sweep = Timestamp(0);
     }
 

@@ -475,6 +475,14 @@ pub const SEEN_LIFETIME: u64 = 40 * DAY;
 /// How long after an own commit in a room of two the next one is made, on average; it is drawn between a half and one
 /// and a half of it.
 pub const COMMIT_PACE: u64 = 7 * DAY;
+/// So long a shared room must be quiet after a start before an own update is made there.
+pub const UPDATE_PATIENCE: u64 = 10 * MINUTE;
+/// The same after less than a day away: who is on for a few minutes each day renews their keys, too.
+pub const UPDATE_PATIENCE_SHORT: u64 = MINUTE;
+/// So long after a start others who commit again and again put off an own update at most.
+pub const UPDATE_PATIENCE_WHILE_MOVING: u64 = HOUR;
+/// The same while what comes is of an epoch to which the room has not come here.
+pub const UPDATE_PATIENCE_WHILE_BEHIND: u64 = DAY;
 /// Or after so many ordered frames of ours, drawn likewise.
 pub const COMMIT_FRAMES: u64 = 100;
 /// Pause between two sweeps of expired rows.

@@ -175,7 +175,7 @@ impl Machines {
         renewal::begin_again(state, turn)?;
         friendships::show_all(state, turn)?;
         held.start(state);
-        groups.start(state);
+        groups.start(state, turn);
         own_devices.start(state, turn)?;
         capsules.start(turn.rng);
         vouching.start(state, turn);
@@ -349,7 +349,7 @@ impl Machines {
         let Self { state, delivery, relays, presence, held, .. } = self;
         if self.was_halted && !state.own.is_halted {
             self.was_halted = false;
-            self.groups.start(state);
+            self.groups.start(state, turn);
             delivery.start(state, turn.now, turn.rng);
             relays.start(state, turn);
             presence.publisher.start(turn.now);

@@ -161,6 +161,12 @@ fn thirty_people_live_in_a_room_and_who_was_away_has_all_of_it() {
     assert!(cost.of_writer < 30 * 4_096 && cost.of_reader < 16 * 1_024, "{cost:?}");
 }
 
+/// Their own update is due long since when they are back; the others are in an epoch that is final for all of them.
+#[test]
+fn who_was_away_for_thirty_days_among_nine_comes_to_the_epoch_of_all_and_has_each_text_once() {
+    live_in_a_large_room(9, (30, DAY), 63);
+}
+
 #[test]
 #[ignore = "minutes; `just large`"]
 fn a_hundred_people_and_more_live_in_a_room() {

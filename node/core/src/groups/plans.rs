@@ -5,6 +5,7 @@
 use super::epochs::{Judged, Next, go_on, next_update, positions};
 use super::knocks;
 use super::order::{self, Act, Verdict, What, Wish};
+use super::quiet::Quiet;
 use super::seats;
 use super::welcome;
 use super::wishes::view;
@@ -42,11 +43,20 @@ pub(crate) struct Groups {
     asked: BTreeMap<DeviceId, Timestamp>,
     /// When something is due next.
     next: Option<Timestamp>,
+    /// From when on keys may be renewed.
+    quiet: Quiet,
 }
 
 impl Groups {
     /// After a start, all rooms are looked at.
-    pub fn start(&mut self, state: &State) {
+    pub fn start(&mut self, state: &State, turn: &Turn<'_>) {
+        let look = state.groups.rooms.keys().copied().collect();
+        *self = Self { look, quiet: Quiet::start(turn.now, turn.sure), ..Self::default() };
+    }
+
+    /// All rooms are looked at, and keys are renewed without waiting.
+    #[cfg(feature = "testing")]
+    pub fn hurry(&mut self, state: &State) {
         *self = Self { look: state.groups.rooms.keys().copied().collect(), ..Self::default() };
     }
 
@@ -58,6 +68,17 @@ impl Groups {
     /// Something has changed in a room.
     pub fn note(&mut self, room: RoomId) {
         self.look.insert(room);
+    }
+
+    /// A room is in another epoch than before, or new here.
+    pub fn moved(&mut self, room: RoomId, now: Timestamp) {
+        self.quiet.moved(room, now);
+        self.note(room);
+    }
+
+    /// A frame has come of an epoch to which a room has not come here.
+    pub fn behind(&mut self, room: RoomId, now: Timestamp) {
+        self.quiet.behind(room, now);
     }
 
     /// When something is to be done.
@@ -99,6 +120,7 @@ impl Groups {
         if self.look.is_empty() {
             return Ok(());
         }
+        self.quiet.keep(|room| state.groups.rooms.contains_key(room));
         for room in std::mem::take(&mut self.look) {
             welcome::look(state, turn, &room)?;
             seats::renew(state, turn, &room)?;
@@ -106,7 +128,7 @@ impl Groups {
             let is_asked = |device: &DeviceId| self.asked.get(device).is_none_or(|at| now.since(*at) < ADD_PATIENCE && *at <= now);
             let number = |state: &State| state.groups.rooms.get(&room).map(|group| group.number);
             let (before, held) = (number(state), self.packages.keys().copied().collect::<Vec<_>>());
-            let missing = commit(state, turn, &room, &mut self.packages, &is_asked)?;
+            let missing = commit(state, turn, &room, &mut self.packages, &is_asked, now >= self.quiet.until(&room))?;
             if number(state) != before {
                 // Whose package was used comes into another room by another one, at once.
                 for device in held.iter().filter(|device| !self.packages.contains_key(device)) {
@@ -124,7 +146,7 @@ impl Groups {
         }
         self.asked.retain(|device, _| wanting(state, device).next().is_some());
         self.packages.retain(|device, _| wanting(state, device).next().is_some());
-        self.next = next_due(state, turn.now, self.asked.values().copied().min());
+        self.next = next_due(state, turn.now, self.asked.values().copied().min(), &self.quiet);
         Ok(())
     }
 }
@@ -135,10 +157,10 @@ fn wanting<'a>(state: &'a State, device: &'a DeviceId) -> impl Iterator<Item = R
     state.groups.wishes.values().filter(is_it).map(|wish| wish.room)
 }
 
-fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>) -> Option<Timestamp> {
+fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>, quiet: &Quiet) -> Option<Timestamp> {
     let waits = |wish: &&WishRow| wish.done_in.is_none() && (wish.what.device().is_none() || wish.due > now);
     let wishes = state.groups.wishes.values().filter(waits);
-    let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due);
+    let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due.max(quiet.until(&group.room)));
     let grants = state.groups.rooms.values().filter(|group| group.is_member()).filter_map(|group| group.regrant);
     let asked = asked.into_iter().flat_map(|at| [at.after(ADD_PATIENCE), at.after(ASK_PAUSE)]);
     wishes.map(|wish| wish.due).chain(updates).chain(grants).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
@@ -158,6 +180,7 @@ fn commit(
     room: &RoomId,
     packages: &mut BTreeMap<DeviceId, VerifiedPackage>,
     is_awaited: &dyn Fn(&DeviceId) -> bool,
+    may_update: bool,
 ) -> Result<Vec<DeviceId>, TurnFailed> {
     let Some(group) = state.groups.rooms.get(room).filter(|group| group.is_member()).cloned() else { return Ok(Vec::new()) };
     let (mut stands, missing) = standing(state, turn, &group, packages);
@@ -166,7 +189,7 @@ fn commit(
         stands.retain(|(wish, _)| !matches!(wish.what, What::Add { .. } | What::Vouch { .. }));
     }
     let plan = plan(&stands, packages);
-    let is_update_due = turn.sure >= group.due && group.roster.leaves.len() > 1;
+    let is_update_due = may_update && turn.sure >= group.due && group.roster.leaves.len() > 1;
     if plan.acts.is_empty() && !is_update_due {
         return Ok(missing);
     }

@@ -4,6 +4,7 @@
 
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::notice::GroupsNotice;
 use crate::rows::{Inner, KeptCommit, commit_key};
 use crate::state::State;
 use crate::table::Table;
@@ -65,6 +66,11 @@ fn path(state: &State, turn: &Turn<'_>, room: &RoomId, (present, from): (EpochId
     }
     may_give_way.reverse();
     Ok(may_give_way)
+}
+
+/// A frame has come of an epoch to which a room has not come here.
+pub(crate) fn note_behind(turn: &mut Turn<'_>, room: RoomId) {
+    turn.tell(GroupsNotice::Behind(room));
 }
 
 /// Asks a device whose frame is of an epoch that this one has not come to for the commits since.

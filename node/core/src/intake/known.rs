@@ -408,6 +408,7 @@ impl Intake {
     fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) -> bool {
         self.stays = true;
         let (room, epoch) = (early.known.room, early.known.epoch);
+        groups::note_behind(turn, room);
         // Also in a place that is taken: it is looked at when the commit has come that begins the order again.
         let sequence = early.known.sequence;
         let is_again = sequence.is_some_and(|sequence| self.early.holds(device, &room, sequence, &epoch)) || early.origin.is_by_relay();

@@ -42,13 +42,17 @@ impl Machines {
         let Self { state, delivery, intake, groups, vouching, presence, .. } = self;
         match notice {
             GroupsNotice::Moved(room) => {
-                groups.note(room);
+                groups.moved(room, turn.now);
                 vouching::moved(state, turn, &room);
                 vouching.look(state, turn);
                 if state.vouching.cards.contains_key(&room) {
                     presence.publisher.bodies_changed(turn.now);
                 }
                 intake.moved(state, delivery, turn, &room)
+            }
+            GroupsNotice::Behind(room) => {
+                groups.behind(room, turn.now);
+                Ok(())
             }
             GroupsNotice::Wished(room) => {
                 groups.note(room);

@@ -1,0 +1,124 @@
+//! Quiet: from when on the keys of our leaf may be renewed in a room after a start.
+//!
+//! Who was away for long has an own update due at once. If they committed it before they have heard what the others have done,
+//! they would go on by themselves from an epoch that is final for all others. So a room must first be quiet for some time.
+
+use crate::limits::{UPDATE_PATIENCE, UPDATE_PATIENCE_SHORT, UPDATE_PATIENCE_WHILE_BEHIND, UPDATE_PATIENCE_WHILE_MOVING};
+use std::collections::BTreeMap;
+use symbolon_presence::id::RoomId;
+use symbolon_presence::time::{DAY, Timestamp};
+
+/// What has been heard in rooms since the start. Without a start nothing waits.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    /// When this node has started, and how long a room must be quiet.
+    start: Option<(Timestamp, u64)>,
+    /// Rooms in which something has happened since; no more than there are rooms.
+    heard: BTreeMap<RoomId, Heard>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    at: Timestamp,
+    /// A frame has come of an epoch that we have not come to, and the room has not moved since.
+    is_behind: bool,
+}
+
+impl Quiet {
+    /// This node has started. At that moment sure time is still that of its last run.
+    pub fn start(now: Timestamp, sure: Timestamp) -> Self {
+        let is_short = now.since(sure) < DAY && now >= sure;
+        Self { start: Some((now, if is_short { UPDATE_PATIENCE_SHORT } else { UPDATE_PATIENCE })), heard: BTreeMap::new() }
+    }
+
+    /// A room is in another epoch than before.
+    pub fn moved(&mut self, room: RoomId, now: Timestamp) {
+        self.note(room, Heard { at: now, is_behind: false });
+    }
+
+    /// Something has come of an epoch to which this room has not come here.
+    pub fn behind(&mut self, room: RoomId, now: Timestamp) {
+        self.note(room, Heard { at: now, is_behind: true });
+    }
+
+    fn note(&mut self, room: RoomId, heard: Heard) {
+        // Later it counts no more.
+        if self.start.is_some_and(|(start, _)| heard.at < start.after(UPDATE_PATIENCE_WHILE_BEHIND)) {
+            self.heard.insert(room, heard);
+        }
+    }
+
+    /// Forgets rooms that are gone.
+    pub fn keep(&mut self, is_there: impl Fn(&RoomId) -> bool) {
+        self.heard.retain(|room, _| is_there(room));
+    }
+
+    /// From when on our keys may be renewed there. No member can put it off for longer than a day from the start.
+    pub fn until(&self, room: &RoomId) -> Timestamp {
+        let Some((start, patience)) = self.start else { return Timestamp(0) };
+        let least = start.after(patience);
+        match self.heard.get(room) {
+            None => least,
+            Some(heard) if heard.is_behind => start.after(UPDATE_PATIENCE_WHILE_BEHIND),
+            Some(heard) => least.max(heard.at.after(patience).min(start.after(UPDATE_PATIENCE_WHILE_MOVING))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbolon_presence::time::{HOUR, MINUTE, SECOND};
+
+    const START: Timestamp = Timestamp(1_800_000_000_000);
+    const ROOM: RoomId = RoomId([1; 32]);
+
+    fn after(quiet: &Quiet) -> u64 {
+        quiet.until(&ROOM).since(START)
+    }
+
+    fn away_for(time: u64) -> Quiet {
+        Quiet::start(START.after(time), START)
+    }
+
+    #[test]
+    fn keys_are_renewed_once_a_room_was_quiet_since_the_start_and_nobody_puts_it_off_for_longer_than_a_day() {
+        let mut quiet = Quiet::start(START, Timestamp(START.0 - 30 * DAY));
+        assert_eq!(after(&quiet), 10 * MINUTE);
+        quiet.moved(RoomId([2; 32]), START.after(5 * MINUTE));
+        assert_eq!(after(&quiet), 10 * MINUTE, "what is heard in another room says nothing of this one");
+        quiet.moved(ROOM, START.after(5 * MINUTE));
+        assert_eq!(after(&quiet), 15 * MINUTE);
+        quiet.moved(ROOM, START.after(59 * MINUTE));
+        assert_eq!(after(&quiet), HOUR, "others commit again and again");
+        quiet.behind(ROOM, START.after(2 * HOUR));
+        assert_eq!(after(&quiet), DAY, "the commits since are asked for");
+        quiet.moved(ROOM, START.after(3 * HOUR));
+        assert_eq!(after(&quiet), HOUR, "they have come");
+        quiet.behind(ROOM, START.after(DAY));
+        assert_eq!(after(&quiet), HOUR, "what comes a day after the start holds up nothing");
+    }
+
+    #[test]
+    fn who_was_away_for_less_than_a_day_waits_for_a_minute_and_who_is_on_for_minutes_each_day_renews_too() {
+        let short = away_for(DAY - SECOND);
+        assert_eq!(short.until(&ROOM), START.after(DAY - SECOND + MINUTE));
+        let long = away_for(DAY);
+        assert_eq!(long.until(&ROOM), START.after(DAY + 10 * MINUTE));
+        let unclear = Quiet::start(START, START.after(HOUR));
+        assert_eq!(after(&unclear), 10 * MINUTE, "a clock that is behind does not say how long that was");
+        assert_eq!(Quiet::default().until(&ROOM), Timestamp(0));
+    }
+
+    #[test]
+    fn of_rooms_that_are_gone_and_after_the_first_day_nothing_is_kept() {
+        let mut quiet = Quiet::start(START, START);
+        for nth in 0..=u8::MAX {
+            quiet.moved(RoomId([nth; 32]), START);
+        }
+        quiet.keep(|room| *room == ROOM);
+        assert_eq!(quiet.heard.len(), 1);
+        quiet.behind(RoomId([2; 32]), START.after(DAY));
+        assert_eq!(quiet.heard.len(), 1);
+    }
+}
