@@ -30,6 +30,8 @@ fn lone(home: &Path, name: &str) -> Node {
 fn hurries(node: &mut Node) {
     node.interrupt().unwrap();
     inside(node, |core, now, world| {
+        // After the start a room must be quiet for a while: that is skipped, too.
+        core.handle(now, Input::Tick, world).unwrap();
         core.hurry_commits();
         core.handle(now, Input::Tick, world).unwrap();
     });

@@ -243,7 +243,10 @@ fn a09_a18_an_invite_that_is_used_late_is_refused_by_a_running_node_and_both_sid
     let mut ben = start_named(&home.path().join("ben"), Carrier::Tcp, "Ben").unwrap();
     let row = ben.json(&["add", &links[1]]).unwrap().remove(0);
     assert_eq!(row["status"], "unresolved", "{row}");
-    assert!(row["fault"].as_str().is_some_and(|fault| fault.contains("ask for a new one")), "{row}");
+    assert!(
+        row["fault"].as_str().is_some_and(|fault| fault.contains("this invite was used") && fault.contains("Ask for a new one")),
+        "{row}"
+    );
     ben.interrupt().unwrap();
     // A link's end is rounded up to five minutes.
     clock::ahead(late_by(&ends[1], 16), || ben.restart()).unwrap();
