@@ -138,7 +138,7 @@ fn are_unlinkable(handed: &BTreeSet<Vec<u8>>, of_anybody: &[&Vec<u8>]) {
 }
 
 #[test]
-fn a25_a28_a30_a32_a94_packages_at_a_running_relay_are_handed_out_once_to_friends_alone_also_after_an_older_copy_of_it_was_put_back() {
+fn a25_a28_a30_a32_a94_s0_19_packages_at_a_running_relay_are_handed_out_once_to_friends_alone_also_after_an_older_copy_of_it_was_put_back() {
     if !clock::can_be_set() {
         return;
     }
@@ -267,7 +267,7 @@ fn swapped(lying: &[Vec<u8>], secret: &FriendshipSecret, ben: &Identity) -> Vec<
 }
 
 #[test]
-fn a09_a27_nobody_is_added_by_a_package_that_a_running_relay_hands_out_with_any_part_swapped() {
+fn a09_a27_s1_22_nobody_is_added_by_a_package_that_a_running_relay_hands_out_with_any_part_swapped() {
     let home = tempfile::tempdir().unwrap();
     let mut relay = Node::start(&home.path().join("relay"), &["relay", "run", "--open", "--listen", TCP]).unwrap();
     let link = relay.ready["link"].as_str().unwrap().to_owned();

@@ -169,7 +169,7 @@ impl Scene {
 }
 
 #[test]
-fn a40_a41_a42_a43_a44_a45_a46_r3_of_all_welcomes_real_nodes_take_those_that_are_true_their_own_and_of_somebody_whom_they_want() {
+fn a40_a41_a42_a43_a44_a45_a46_r3_s1_38_of_all_welcomes_real_nodes_take_those_that_are_true_their_own_and_of_somebody_whom_they_want() {
     let home = tempfile::tempdir().unwrap();
     let mut scene = Scene::new(home.path());
     let spoilt = SPOILT.map(|(name, _)| name);
