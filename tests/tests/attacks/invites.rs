@@ -106,7 +106,7 @@ fn a18_r9_an_invite_used_twice_warns_its_owner_and_gives_the_second_user_an_erro
     assert!(sim.warnings(a, Warning::InviteReused) > 0, "the owner sees it");
     let view = sim.request(c, second);
     assert_eq!(view.status, RequestStatus::Unresolved);
-    assert!(view.fault.is_some_and(|fault| fault.contains("used") && fault.contains("ask for a new one")), "{:?}", view.fault);
+    assert!(view.fault.is_some_and(|fault| fault.contains("used") && fault.contains("Ask for a new one")), "{:?}", view.fault);
     assert_eq!(sim.requests(a).len(), 1);
     assert!(sim.friends(c).is_empty());
     assert!(sim.are_friends(a, b), "the first user is unaffected");
