@@ -131,18 +131,14 @@ impl Links {
         is_free
     }
 
-    /// The owner is on this link now. A newer link of the same owner takes over; the older one is dead,
-    /// or will be. False when they were on this link already: nothing is pushed again on one link,
+    /// The owner is on this link now. A newer link of the same owner takes over, and the older one is
+    /// closed. False when they were on this link already: nothing is pushed again on one link,
     /// however often the owner says so.
     pub(super) fn serve(&mut self, link: Link, owner: PublicKeyBytes) -> bool {
         match self.serving.insert(owner, link) {
             Some(older) if older == link => return false,
-            Some(older) => {
-                if let Some(open) = self.open.get_mut(&older) {
-                    open.served = None;
-                }
-                self.actions.push_back(RelayAction::Keep(older, false));
-            }
+            // If it lives, another copy of the owner's folder is behind it: it would wait for ever for what is not pushed to it.
+            Some(older) => self.close(older),
             None => {}
         }
         if let Some(open) = self.open.get_mut(&link) {

@@ -65,3 +65,24 @@ fn a107_copies_that_run_side_by_side_are_noticed_each_time() {
     assert!(halts[0] >= 2 && halts[1] >= 1, "{halts:?}");
     no_nonce_twice(&sim);
 }
+
+#[test]
+fn a107_who_goes_on_is_given_what_lies_at_the_relay_though_another_copy_has_spoken_to_it_meanwhile() {
+    let mut sim = apart(41);
+    talk(&mut sim, A, B, 2);
+    let copy = sim.copy(A);
+    talk(&mut sim, A, B, 1);
+    let first = sim.run_copy(&copy);
+    sim.set_apart(first, B, true);
+    sim.run_for(30 * SECOND);
+    sim.stop(first, 400 * DAY);
+    assert!(matches!(sim.command(A, Command::DeviceConfirm), Ok(Reply::Confirmed(_))));
+    // It is started once more, in the time in which the original looks at no such start, and not for long.
+    let second = sim.run_copy(&copy);
+    sim.set_apart(second, B, true);
+    sim.run_for(3 * SECOND);
+    sim.stop(second, 400 * DAY);
+    sim.run_for(MINUTE);
+    let said = talk(&mut sim, B, A, 2);
+    arrive(&mut sim, B, A, &said);
+}

@@ -138,7 +138,8 @@ fn are_unlinkable(handed: &BTreeSet<Vec<u8>>, of_anybody: &[&Vec<u8>]) {
 }
 
 #[test]
-fn a25_a28_a30_a32_a94_s0_19_packages_at_a_running_relay_are_handed_out_once_to_friends_alone_also_after_an_older_copy_of_it_was_put_back() {
+fn a25_a28_a30_a32_a94_s0_19_packages_at_a_running_relay_are_handed_out_once_to_friends_alone_also_after_an_older_copy_of_it_was_put_back()
+{
     if !clock::can_be_set() {
         return;
     }

@@ -194,3 +194,18 @@ fn a100_an_acknowledgement_counts_where_the_session_is_open_and_for_what_was_pus
     host.turn(1, &ack);
     assert_eq!(host.relay.counts(), (1, 1), "shown again it deletes nothing");
 }
+
+#[test]
+fn an_owner_s_newer_link_closes_the_older_one_so_that_nobody_waits_at_a_link_to_which_nothing_is_pushed() {
+    let (mut host, owner) = open();
+    host.fetch(&owner);
+    host.relay.link_up(7, 7);
+    let (nonce, mailbox, now) = (host.nonce(), host.link().mailbox(), host.now);
+    let out = host.turn(7, &Frame::Session(Session::sign(&owner.key, &mailbox, nonce, now)));
+    let closed: Vec<Link> = out.iter().filter(|(_, frame)| frame.is_none()).map(|(link, _)| *link).collect();
+    assert_eq!(closed, [1], "another copy of the folder may be behind it: it comes again once this one has gone");
+    host.put(&owner, &owner.address(Scope::Guest), None, envelope(1));
+    host.relay.link_down(7);
+    host.relay.link_up(1, 1);
+    assert_eq!(host.fetch(&owner).len(), 1);
+}
