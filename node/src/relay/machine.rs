@@ -241,7 +241,7 @@ impl Machine for RelayMachine {
                 RelayAction::Send(link, frame) => NetAction::Send(LinkId(link), frame),
                 RelayAction::Admit(link) => NetAction::Admit(LinkId(link)),
                 RelayAction::Heard(link) => NetAction::Heard(LinkId(link)),
-                RelayAction::Keep(link, kept) => NetAction::Keep(LinkId(link), kept),
+                RelayAction::Keep(link) => NetAction::Keep(LinkId(link), true),
                 RelayAction::Host(owner, record) => {
                     NetAction::Host(owner.as_bytes().first_chunk().map_or(0, |first| u64::from_be_bytes(*first)), record)
                 }

@@ -145,7 +145,7 @@ impl Links {
             open.served = Some(Served { owner, next: 0, pushed: BTreeMap::new(), bytes: 0, window: PUSH_FIRST });
             self.hungry.insert(link);
         }
-        self.actions.push_back(RelayAction::Keep(link, true));
+        self.actions.push_back(RelayAction::Keep(link));
         self.actions.push_back(RelayAction::Admit(link));
         true
     }

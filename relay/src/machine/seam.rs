@@ -52,8 +52,8 @@ pub enum RelayAction {
     Admit(Link),
     /// The first frame on a link that makes sense has come.
     Heard(Link),
-    /// The place of a link is kept when strangers fill all others: it serves an owner; or no longer.
-    Keep(Link, bool),
+    /// The place of a link is kept when strangers fill all others: it serves an owner.
+    Keep(Link),
     /// Let this record of an owner be found.
     Host(PublicKeyBytes, Vec<u8>),
 }

@@ -111,9 +111,9 @@ impl Host {
                     None
                 }
                 RelayAction::Heard(_) => None,
-                RelayAction::Keep(link, kept) => {
+                RelayAction::Keep(link) => {
                     self.kept.retain(|other| *other != link);
-                    self.kept.extend(kept.then_some(link));
+                    self.kept.push(link);
                     None
                 }
             })
