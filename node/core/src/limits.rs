@@ -67,6 +67,8 @@ pub const PERSONS_SAID: usize = 64;
 pub const TEXTS_SAID: usize = 64;
 /// Most shared rooms of which one frame between own devices speaks.
 pub const ROOMS_SAID: usize = 64;
+/// Versions that what own devices say may pass over at once. Each change takes one: who says more means to have the last word for good.
+pub const VERSIONS_AHEAD: u64 = 1 << 20;
 /// Most settings of which one frame between own devices speaks: more than there are, so that later builds can say theirs.
 pub const SETTINGS_SAID: usize = 16;
 /// Most texts of shared rooms that one frame between own devices says to be read.

@@ -1,16 +1,19 @@
 //! Backups: what this device knows, in sealed parts, one for each question.
 
+use super::speak::page_from;
 use super::{listed, persons as stands, shared, sync};
 use crate::command::{BackupCursor, BackupPlace as Place, CommandError};
 use crate::limits::{PERSONS_SAID, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES, WAYS_SAID};
-use crate::rows::{Friend, FriendState, conversation_of};
+use crate::rows::{Friend, FriendState};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
-use crate::wire::{BACKUP_MAGIC, BackupHead, BackupPart, DeviceWays, PersonSaid, ReaderWays, RelayMailbox, Whereabouts, backup_key};
+use crate::wire::{
+    BACKUP_MAGIC, BackupHead, BackupPart, DeviceWays, PersonSaid, ReaderWays, RelayMailbox, RoomTextSaid, TextSaid, Whereabouts, backup_key,
+};
 use symbolon_presence::capsule::CAPSULE_MAX;
 use symbolon_presence::codec;
-use symbolon_presence::id::{Nonce, PeerId};
+use symbolon_presence::id::{Nonce, PeerId, RoomId};
 use symbolon_presence::kdf::Secret;
 
 /// One part as it goes into the file, and where the next one begins; none behind the last.
@@ -18,9 +21,6 @@ pub(crate) struct Made {
     pub sealed: Vec<u8>,
     pub next: Option<Place>,
 }
-
-/// Arrival numbers that are looked at for one part.
-const LOOKED_AT: u64 = 4 * TEXTS_SAID as u64;
 
 /// The key of our backups: the words are needed to open one, not to make it.
 fn key(state: &State) -> Option<Secret> {
@@ -60,31 +60,32 @@ pub(crate) fn part(state: &State, turn: &mut Turn<'_>, cursor: &BackupCursor) ->
     Ok(Made { sealed: part.seal(&key, &cursor.id, cursor.index, turn.rng), next })
 }
 
+/// A text of a friend or of a room.
+enum Either {
+    OfFriend(TextSaid),
+    OfRoom(RoomTextSaid),
+}
+
 /// The texts from an arrival number on, in their order, and the next number: of friends, or of rooms, until one of the other kind
 /// comes. A restored device gives them numbers of its own as they come, and shows them in that order.
 fn texts(state: &State, turn: &Turn<'_>, from: u64) -> Result<(BackupPart, u64), TurnFailed> {
-    let (mut texts, mut of_rooms, mut bytes) = (Vec::new(), Vec::new(), 0usize);
-    let end = state.counters.arrival.min(from.saturating_add(LOOKED_AT));
-    let mut next = from.max(end);
-    for arrival in from..end {
-        if texts.len().max(of_rooms.len()) >= TEXTS_SAID || bytes >= TEXTS_SAID_BYTES {
-            next = arrival;
-            break;
+    let pick = |turn: &Turn<'_>, conversation: &RoomId, arrival| {
+        Ok(match sync::text(state, turn, None, conversation, arrival)? {
+            Some(text) => Some((text.text.len(), (arrival, Either::OfFriend(text)))),
+            None => shared::text(state, turn, None, conversation, arrival)?.map(|text| (text.text.len(), (arrival, Either::OfRoom(text)))),
+        })
+    };
+    let (page, next) = page_from(state, turn, from, (TEXTS_SAID, TEXTS_SAID_BYTES), pick)?;
+    let (mut of_friends, mut of_rooms) = (Vec::new(), Vec::new());
+    for (arrival, text) in page {
+        match text {
+            Either::OfFriend(text) if of_rooms.is_empty() => of_friends.push(text),
+            Either::OfRoom(text) if of_friends.is_empty() => of_rooms.push(text),
+            Either::OfFriend(_) => return Ok((BackupPart::RoomTexts(of_rooms), arrival)),
+            Either::OfRoom(_) => return Ok((BackupPart::Texts(of_friends), arrival)),
         }
-        let Some(conversation) = conversation_of(turn, arrival)? else { continue };
-        let text = sync::text(state, turn, None, &conversation, arrival)?;
-        let of_room = shared::text(state, turn, None, &conversation, arrival)?;
-        if (text.is_some() && !of_rooms.is_empty()) || (of_room.is_some() && !texts.is_empty()) {
-            next = arrival;
-            break;
-        }
-        let lengths = text.iter().map(|text| text.text.len()).chain(of_room.iter().map(|text| text.text.len()));
-        bytes = lengths.fold(bytes, usize::saturating_add);
-        texts.extend(text);
-        of_rooms.extend(of_room);
     }
-    let part = if of_rooms.is_empty() { BackupPart::Texts(texts) } else { BackupPart::RoomTexts(of_rooms) };
-    Ok((part, next))
+    Ok((if of_rooms.is_empty() { BackupPart::Texts(of_friends) } else { BackupPart::RoomTexts(of_rooms) }, next))
 }
 
 fn head(state: &State, turn: &Turn<'_>) -> BackupHead {

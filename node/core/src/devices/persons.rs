@@ -2,7 +2,7 @@
 
 use crate::command::Trust;
 use crate::friendships;
-use crate::limits::DEVICES_MAX;
+use crate::limits::{DEVICES_MAX, VERSIONS_AHEAD};
 use crate::people::{self, persons};
 use crate::rows::{Friend, FriendState, Person};
 use crate::state::State;
@@ -108,9 +108,6 @@ fn merged(state: &State, one: &[PeerId], other: &[PeerId]) -> Vec<PeerId> {
     all.truncate(DEVICES_MAX);
     all
 }
-
-/// Versions that may be passed over at once. Each change takes one: who says more means to have the last word for good.
-const VERSIONS_AHEAD: u64 = 1 << 20;
 
 /// Another device has said how the person stands to somebody.
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: PersonSaid) -> Result<(), TurnFailed> {

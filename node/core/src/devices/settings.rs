@@ -16,9 +16,6 @@ pub(crate) enum Setting {
     Vouches,
 }
 
-/// Versions that may be passed over at once, as of persons.
-const VERSIONS_AHEAD: u64 = 1 << 20;
-
 impl Setting {
     const ALL: [Self; 2] = [Self::AsksForRooms, Self::Vouches];
 
@@ -98,7 +95,7 @@ pub(super) fn news(state: &State, before: &BTreeMap<u8, SetBy>) -> Vec<SettingSa
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, said: &SettingSaid) {
     let Some(setting) = Setting::ALL.into_iter().find(|setting| setting.number() == said.number) else { return };
     let (present, theirs) = (setting.set_by(state), SetBy { version: said.version, by: said.by });
-    if theirs > present && theirs.version.saturating_sub(present.version) <= VERSIONS_AHEAD {
+    if present.gives_way_to(theirs) {
         setting.save(state, turn, said.is_on, theirs);
     }
 }

@@ -122,14 +122,12 @@ impl SharedRooms {
         self.is_behind = false;
         let hears = |friend: &&Friend| is_ready(state, friend) && takes(state, friend);
         let ready: Vec<Friend> = present.iter().filter(hears).cloned().collect();
-        let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
-        let others: Vec<PeerId> =
-            state.siblings.values().filter(|row| row.gone.is_none() && !is_ready(&row.peer)).map(|row| row.peer).collect();
+        let others = speak::others(state, &ready);
         let news = self.look(state, turn)?;
         let set = settings::news(state, &self.settings);
         self.settings.clone_from(&state.own.settings);
         if !(news.is_empty() && set.is_empty()) {
-            hear_later(state, turn, &others);
+            speak::hear_later(state, turn, &others, |row| &mut row.told_rooms);
         }
         let reads = self.take_reads(state, turn, &others)?;
         for friend in &ready {
@@ -209,7 +207,7 @@ impl SharedRooms {
         if up_to >= state.counters.arrival {
             return Ok(());
         }
-        let (texts, next) = texts_from(state, turn, Some(&peer), up_to)?;
+        let (texts, next) = texts_from(state, turn, &peer, up_to)?;
         if texts.is_empty() {
             // Nothing of it is for that device.
             state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken::new(round, next)));
@@ -220,15 +218,6 @@ impl SharedRooms {
         state.change_sibling(turn, &peer, |row| row.rooms = Some(RoomsTaken { round, up_to, flight: Some(next) }));
         self.flight.insert(peer, (round, next));
         say(state, turn, friend, &OwnSaid::RoomTexts(texts), EnvelopeOwner::OwnRoomTexts(round, next))
-    }
-}
-
-/// Who cannot hear what is new hears everything once they can.
-fn hear_later(state: &mut State, turn: &mut Turn<'_>, others: &[PeerId]) {
-    for peer in others {
-        if state.siblings.get(peer).is_some_and(|row| row.told_rooms.is_some()) {
-            state.change_sibling(turn, peer, |row| row.told_rooms = None);
-        }
     }
 }
 
@@ -279,8 +268,9 @@ pub(super) fn page(state: &State, from: u64) -> Vec<Option<RoomSaid>> {
 }
 
 /// The texts of rooms from an arrival number on, as many as fit, and the next number. `to` is the device that they are for.
-pub(super) fn texts_from(state: &State, turn: &Turn<'_>, to: Option<&PeerId>, from: u64) -> Result<(Vec<RoomTextSaid>, u64), TurnFailed> {
-    let pick = |turn: &Turn<'_>, room: &RoomId, arrival| Ok(text(state, turn, to, room, arrival)?.map(|text| (text.text.len(), text)));
+fn texts_from(state: &State, turn: &Turn<'_>, to: &PeerId, from: u64) -> Result<(Vec<RoomTextSaid>, u64), TurnFailed> {
+    let pick =
+        |turn: &Turn<'_>, room: &RoomId, arrival| Ok(text(state, turn, Some(to), room, arrival)?.map(|text| (text.text.len(), text)));
     page_from(state, turn, from, (TEXTS_SAID, TEXTS_SAID_BYTES), pick)
 }
 
@@ -304,9 +294,6 @@ pub(super) fn text(
     let from = if from == state.own.peer { state.own.person() } else { from };
     Ok(Some(RoomTextSaid { room: *room, id, at, from, state: reached, text }))
 }
-
-/// Versions that may be passed over at once, as of persons.
-const VERSIONS_AHEAD: u64 = 1 << 20;
 
 /// Another device has said what it knows of a room.
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, said: &RoomSaid) {
@@ -334,8 +321,7 @@ pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, from: &PeerId, said:
     };
     let note = state.groups.notes.get(&room).cloned().unwrap_or_default();
     let (present, theirs) = (note.set_by(state.own.peer), SetBy { version: said.version, by: said.by });
-    let is_near = said.version.saturating_sub(present.version) <= VERSIONS_AHEAD;
-    if said.version > 0 && is_near && theirs > present {
+    if present.gives_way_to(theirs) {
         let (is_muted, is_archived, set) = (said.is_muted, said.is_archived, Some(theirs));
         state.change_note(turn, &room, |note| *note = RoomNote { is_muted, is_archived, set, ..*note });
         has_changed = true;

@@ -1,6 +1,6 @@
 //! One device of a friend is shut out: its friendship ends, its keys are refused, the friend's other devices stay.
 
-use super::{removal, speak, sync};
+use super::{removal, speak};
 use crate::command::CommandError;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::people::persons;
@@ -27,7 +27,8 @@ pub(crate) fn shut_out(state: &mut State, turn: &mut Turn<'_>, head: &PeerId, de
 
 fn say(state: &mut State, turn: &mut Turn<'_>, chain: &Chain) -> Result<(), TurnFailed> {
     let ready: Vec<Friend> = persons::siblings(state).filter(|friend| speak::is_ready(state, friend)).cloned().collect();
-    sync::hears_later(state, turn, &ready);
+    let others = speak::others(state, &ready);
+    speak::hear_later(state, turn, &others, |row| &mut row.told);
     for friend in ready {
         speak::say(state, turn, &friend, &OwnSaid::Barred(chain.clone()), EnvelopeOwner::Own)?;
     }

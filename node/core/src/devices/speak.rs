@@ -3,7 +3,7 @@
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
 use crate::rooms;
-use crate::rows::{Friend, conversation_of};
+use crate::rows::{Friend, Sibling, Told, conversation_of};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Capabilities, OwnSaid, RoomPayload};
@@ -18,6 +18,21 @@ pub(super) fn is_ready(state: &State, friend: &Friend) -> bool {
 fn has_room(state: &State, friend: &Friend) -> bool {
     let takes = |device| state.can(device, Capabilities::DEVICES) && outbox::has_room_for(state, device, 64);
     !friend.devices.is_empty() && friend.devices.iter().all(takes)
+}
+
+/// The other devices of ours that cannot hear something now: all but these.
+pub(super) fn others(state: &State, ready: &[Friend]) -> Vec<PeerId> {
+    let is_ready = |peer: &PeerId| ready.iter().any(|friend| friend.peer == *peer);
+    state.siblings.values().filter(|row| row.gone.is_none() && !is_ready(&row.peer)).map(|row| row.peer).collect()
+}
+
+/// Those who cannot hear what is new hear everything of that kind once they can.
+pub(super) fn hear_later(state: &mut State, turn: &mut Turn<'_>, others: &[PeerId], told: fn(&mut Sibling) -> &mut Option<Told>) {
+    for peer in others {
+        if state.siblings.get_mut(peer).is_some_and(|row| told(row).is_some()) {
+            state.change_sibling(turn, peer, |row| *told(row) = None);
+        }
+    }
 }
 
 /// Whether an envelope waits for another device of ours, among those that stand in an order.

@@ -84,7 +84,10 @@ impl Devices {
         let Some(peer) = state.devices.get(device).map(|row| row.peer) else { return };
         // What is in flight stays so until the start.
         state.change_sibling(turn, &peer, |row| {
-            (row.told, row.told_rooms, row.flight) = (Some(Told::AtStart), Some(Told::AtStart), None);
+            // What is still to be said is not put off by it.
+            row.told = row.told.map(|_| Told::AtStart);
+            row.told_rooms = row.told_rooms.map(|_| Told::AtStart);
+            row.flight = None;
             row.rooms = row.rooms.map(|rooms| RoomsTaken { flight: None, ..rooms });
         });
     }
@@ -234,7 +237,8 @@ impl Devices {
         let has_other_label = self.label != state.own.label;
         self.label.clone_from(&state.own.label);
         if has_other_label {
-            hears_later(state, turn, &ready);
+            let others = speak::others(state, &ready);
+            speak::hear_later(state, turn, &others, |row| &mut row.told);
         }
         if ready.is_empty() {
             self.rooms.follow(state, turn, &present)?;
@@ -263,8 +267,7 @@ impl Devices {
         if self.reads.is_empty() {
             return;
         }
-        let cannot_hear = |row: &&Sibling| row.gone.is_none() && !ready.iter().any(|friend| friend.peer == row.peer);
-        let others: Vec<PeerId> = state.siblings.values().filter(cannot_hear).map(|row| row.peer).collect();
+        let others = speak::others(state, ready);
         let persons: Vec<PeerId> = self.reads.keys().copied().collect();
         for peer in others {
             state.change_sibling(turn, &peer, |row| {
@@ -315,7 +318,8 @@ impl Devices {
         }
         let news: Vec<PersonSaid> = looked.iter().filter_map(|person| stands::look(state, turn, person)).collect();
         if !news.is_empty() {
-            hears_later(state, turn, ready);
+            let others = speak::others(state, ready);
+            speak::hear_later(state, turn, &others, |row| &mut row.told);
         }
         for friend in ready {
             if fresh.contains(&friend.peer) {
@@ -374,7 +378,7 @@ impl Devices {
         if begin >= state.counters.arrival {
             return Ok(());
         }
-        let (texts, next) = texts_from(state, turn, Some(&friend.peer), begin, (TEXTS_SAID, TEXTS_SAID_BYTES))?;
+        let (texts, next) = texts_from(state, turn, &friend.peer, begin)?;
         if texts.is_empty() {
             // Nothing of it is for that device.
             if next > begin {
@@ -389,27 +393,12 @@ impl Devices {
     }
 }
 
-/// Who cannot hear what is new hears everything once they can.
-pub(super) fn hears_later(state: &mut State, turn: &mut Turn<'_>, ready: &[Friend]) {
-    let cannot_hear = |row: &&Sibling| row.gone.is_none() && row.told.is_some() && !ready.iter().any(|friend| friend.peer == row.peer);
-    for peer in state.siblings.values().filter(cannot_hear).map(|row| row.peer).collect::<Vec<_>>() {
-        state.change_sibling(turn, &peer, |row| row.told = None);
-    }
-}
-
-/// The texts of conversations with others from an arrival number on, as many as fit, and the next number. `to` is the device that
-/// they are for.
-pub(super) fn texts_from(
-    state: &State,
-    turn: &Turn<'_>,
-    to: Option<&PeerId>,
-    from: u64,
-    most: (usize, usize),
-) -> Result<(Vec<TextSaid>, u64), TurnFailed> {
+/// The texts of conversations with others from an arrival number on, as many as fit, and the next number, for a device.
+fn texts_from(state: &State, turn: &Turn<'_>, to: &PeerId, from: u64) -> Result<(Vec<TextSaid>, u64), TurnFailed> {
     let pick = |turn: &Turn<'_>, conversation: &RoomId, arrival| {
-        Ok(text(state, turn, to, conversation, arrival)?.map(|text| (text.text.len(), text)))
+        Ok(text(state, turn, Some(to), conversation, arrival)?.map(|text| (text.text.len(), text)))
     };
-    page_from(state, turn, from, most, pick)
+    page_from(state, turn, from, (TEXTS_SAID, TEXTS_SAID_BYTES), pick)
 }
 
 /// A text as another device is shown it; none of what is not for it.
@@ -457,95 +446,4 @@ fn say_in_parts(state: &mut State, turn: &mut Turn<'_>, friend: &Friend, persons
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use super::*;
-    use crate::fixture::{NOW, Person, in_turn, peer};
-    use crate::world::{Rows, Shelf, ShelfError};
-    use symbolon_presence::codec::encode_row;
-
-    /// The texts of one conversation.
-    struct Texts(Rows);
-
-    impl Shelf for Texts {
-        fn get(&self, _: Table, _: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-            Ok(None)
-        }
-
-        fn range(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, ShelfError> {
-            Ok(Vec::new())
-        }
-
-        fn range_back(&self, _: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError> {
-            let before: Vec<_> = self.0.iter().rev().filter(|(key, _)| key.as_slice() < before).cloned().collect();
-            Ok(before.into_iter().take(limit).collect())
-        }
-
-        fn search(&self, _: &str, _: u64, _: usize) -> Result<Vec<u64>, ShelfError> {
-            Ok(Vec::new())
-        }
-    }
-
-    #[test]
-    fn after_a_start_only_who_has_refused_something_hears_everything_again_and_no_texts_are_held_up() {
-        in_turn(|state, turn| {
-            let laptop = Person::new(state, turn, 7).device;
-            let rooms = Some(RoomsTaken { flight: Some(9), ..RoomsTaken::new(2, 4) });
-            let said = Sibling { told: Some(Told::Said), told_rooms: Some(Told::Said), rooms, ..Sibling::new(laptop.peer, NOW) };
-            state.save_sibling(turn, Sibling { flight: Some(5), ..said });
-            let mut devices = Devices::default();
-            devices.start(state, turn).unwrap();
-            assert!(devices.fresh.is_empty());
-            let row = state.siblings[&laptop.peer].clone();
-            assert_eq!((row.flight, row.rooms), (None, Some(RoomsTaken::new(2, 4))), "nothing waits in the outbox: it is said once more");
-            devices.flight.insert(laptop.peer, 5);
-            devices.refused(state, turn, &laptop.device);
-            assert!(
-                devices.fresh.is_empty() && devices.flight.len() == 1,
-                "not in the same run, or two would refuse each other's for ever"
-            );
-            devices.start(state, turn).unwrap();
-            assert!(devices.fresh.contains(&laptop.peer) && devices.flight.is_empty());
-            devices.start(state, turn).unwrap();
-            assert!(devices.fresh.contains(&laptop.peer), "a crash before it is said changes nothing");
-            hears_later(state, turn, &[]);
-            assert_eq!(state.siblings[&laptop.peer].told, None);
-        });
-    }
-
-    #[test]
-    fn what_is_read_while_a_device_of_ours_cannot_hear_it_is_owed_to_it_over_a_start_and_bounded() {
-        in_turn(|state, turn| {
-            let ben = Person::new(state, turn, 2).device.peer;
-            let (laptop, since) = (peer(1), turn.stamp);
-            state.save_sibling(turn, Sibling::new(laptop, since));
-            let conversation = state.friends[&ben].conversation;
-            let text = |n: u8, from, state| {
-                let row = Message { id: MessageId([n; 16]), from, at: NOW, state, text: "hi".into(), fault: None, line: None, via: None };
-                (message_key(&conversation, n.into()), encode_row(&row))
-            };
-            let (own, read, unread) = (state.own.peer, MessageState::Read, MessageState::Delivered);
-            let rows = Texts(vec![text(1, ben, read), text(2, ben, read), text(3, own, unread), text(4, ben, unread), text(5, ben, read)]);
-            let mut devices = Devices::default();
-            devices.read(state, &ben, MessageId([2; 16]));
-            devices.follow(state, turn).unwrap();
-            assert_eq!(state.siblings[&laptop].marks, Some(vec![ben]), "it is kept: nobody can hear it now");
-            // After a start it is still owed: the last text before the first unread one.
-            let mut turn =
-                Turn { shelf: &rows, now: turn.now, sure: turn.sure, stamp: turn.stamp, rng: turn.rng, cipher: turn.cipher, out: turn.out };
-            let mut devices = Devices::default();
-            assert!(devices.owed_marks(state, &mut turn, &laptop).unwrap() == [OwnSaid::Read(ben, MessageId([2; 16]))]);
-            assert_eq!(state.siblings[&laptop].marks, None);
-            assert!(devices.owed_marks(state, &mut turn, &laptop).unwrap().is_empty(), "once");
-            // Of so many persons and no more, some in each turn.
-            for n in 0..=MARKS_OWED_MAX as u64 {
-                devices.reads.insert(peer(1_000 + n), MessageId([9; 16]));
-            }
-            devices.owe_reads(state, &mut turn, &[]);
-            let owed = |state: &State| state.siblings[&laptop].marks.as_ref().unwrap().len();
-            assert_eq!(owed(state), MARKS_OWED_MAX);
-            devices.owed_marks(state, &mut turn, &laptop).unwrap();
-            assert_eq!((owed(state), devices.next_due()), (MARKS_OWED_MAX - MARKS_OWED_SAID, Some(Timestamp(0))), "the rest at once");
-        });
-    }
-}
+mod tests;

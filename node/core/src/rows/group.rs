@@ -1,6 +1,6 @@
 //! Shared rooms: what their members agree on, and the epochs that may still give way.
 
-use crate::limits::{GONE_NAMES_MAX, PAST_EPOCHS_MAX};
+use crate::limits::{GONE_NAMES_MAX, PAST_EPOCHS_MAX, VERSIONS_AHEAD};
 use crate::wire::{KnockSecret, Knocks, Leave, Role, Roster, Seat, Vouch, WelcomeBundle};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{DeviceId, Digest, EpochId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomAlias, RoomId};
@@ -459,6 +459,13 @@ pub(crate) struct SetBy {
     pub version: u64,
     #[n(1)]
     pub by: PeerId,
+}
+
+impl SetBy {
+    /// Whether what another device has said stands in place of this.
+    pub fn gives_way_to(self, theirs: Self) -> bool {
+        theirs > self && theirs.version > 0 && theirs.version.saturating_sub(self.version) <= VERSIONS_AHEAD
+    }
 }
 
 impl RoomNote {

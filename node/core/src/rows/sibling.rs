@@ -37,7 +37,7 @@ pub(crate) struct Sibling {
     /// Whether it has heard of everybody, or will by what waits in the outbox.
     #[n(8)]
     pub told: Option<Told>,
-    /// The same of shared rooms.
+    /// The same of shared rooms and of settings: what is said to those alone that take it.
     #[n(9)]
     pub told_rooms: Option<Told>,
     /// Texts that wait in the outbox for it: the next arrival number behind them.

@@ -4,6 +4,7 @@ use super::*;
 use crate::command::MessageState;
 use crate::fixture::{NOW, Person, in_turn, peer};
 use crate::groups;
+use crate::limits::VERSIONS_AHEAD;
 use crate::rows::Sibling;
 
 const ROOM: RoomId = RoomId([7; 32]);
