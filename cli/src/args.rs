@@ -74,8 +74,11 @@ pub enum Verb {
         #[arg(long, value_name = "TEXT")]
         note: Option<String>,
     },
-    /// List friend requests, or cancel one of mine
+    /// List friend requests that are open or of this week, or cancel one of mine
     Requests {
+        /// List all, those that were settled long ago as well
+        #[arg(long)]
+        all: bool,
         /// What to do with one; lists them without it
         #[command(subcommand)]
         verb: Option<RequestsVerb>,
@@ -112,7 +115,11 @@ pub enum Verb {
         who: String,
     },
     /// List friends
-    Friends,
+    Friends {
+        /// List former friends instead: what was written with them stays, and `read` shows it
+        #[arg(long)]
+        former: bool,
+    },
     /// Give a friend another name here
     Rename {
         /// The friend's name or id

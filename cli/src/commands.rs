@@ -7,6 +7,7 @@ mod friends;
 mod list;
 mod read;
 mod relays;
+mod requests;
 mod rooms;
 mod stop;
 mod typed;
@@ -45,15 +46,8 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             }
             output.remark("\nThey have to accept it. `symbolon requests` shows how it stands.\n")
         }
-        Verb::Requests { verb: Some(RequestsVerb::Cancel { request }) } => answer(client, output, request, "cancel"),
-        Verb::Requests { verb: None } => list(
-            client,
-            output,
-            "/api/v1/requests",
-            "requests",
-            show::request,
-            "No friend requests. `symbolon invite` makes a link to give away.\n",
-        ),
+        Verb::Requests { verb: Some(RequestsVerb::Cancel { request }), .. } => answer(client, output, request, "cancel"),
+        Verb::Requests { verb: None, all } => requests::list(client, output, *all),
         Verb::Accept { request } => answer(client, output, request, "accept"),
         Verb::Ignore { request } => answer(client, output, request, "ignore"),
         Verb::Block { who, leave_rooms, device: None } => {
@@ -63,7 +57,10 @@ pub fn run(verb: &Verb, client: &Client, output: Output) -> Result<(), Failure> 
             output.show(&client.post("/api/v1/block", &json!({ "who": who, "device": device }))?, friend_or_request)
         }
         Verb::Unblock { who } => output.show(&client.post("/api/v1/unblock", &json!({ "who": who }))?, friend_or_request),
-        Verb::Friends => list(
+        Verb::Friends { former: true } => {
+            list(client, output, "/api/v1/friends/former", "friends", show::former_friend, "No former friends here.\n")
+        }
+        Verb::Friends { former: false } => list(
             client,
             output,
             "/api/v1/friends",

@@ -14,6 +14,7 @@ pub use fields::moment;
 use fields::{str_of, trust};
 use serde_json::Value;
 use std::fmt::Write as _;
+use symbolon_core::counted::counted;
 
 // Writing to a String cannot fail; the results are dropped on purpose throughout.
 
@@ -58,6 +59,13 @@ pub fn invite_row(view: &Value) -> String {
         other => line(other),
     };
     format!("invite  {}\n  {what}\n", line(str_of(view, "invite")))
+}
+
+/// Somebody whose friendship was ended here.
+pub fn former_friend(view: &Value) -> String {
+    let name = line(str_of(view, "name"));
+    let read = format!("symbolon read {}{}", dashes(&name), quoted(&name));
+    format!("{name}\n  former friend\n  id       {}\n{}", line(str_of(view, "id")), labelled("  history  ", &read))
 }
 
 /// One request.
@@ -332,7 +340,7 @@ pub fn relay_removed(view: &Value) -> String {
 pub fn resent(view: &Value) -> String {
     match view.get("resent").and_then(Value::as_u64).unwrap_or_default() {
         0 => "Nothing to send again.\n".to_owned(),
-        texts => format!("{texts} text(s) are sent again.\n"),
+        texts => format!("{} sent again.\n", counted(texts, "text is", "texts are")),
     }
 }
 

@@ -225,7 +225,7 @@ fn doctor_of_a_real_node_sees_what_is_done_to_it() {
     a.until(&["doctor"], |checks| checks.iter().any(|check| check["detail"] == "nothing waits to be delivered"));
     b.stop();
     a.run(&["send", "Berta", "for later"]);
-    a.until(&["doctor"], |checks| checks.iter().any(|check| check["detail"].as_str().unwrap().starts_with("1 item(s) wait")));
+    a.until(&["doctor"], |checks| checks.iter().any(|check| check["detail"].as_str().unwrap().starts_with("1 item waits")));
     a.until(&["friends"], |friends| friends[0]["online"] == false);
     assert!(detail(&a, "friends").starts_with("1 friend, 0 online"));
     let key = a.folder.join("store.key");

@@ -534,7 +534,13 @@ test("a friendship is ended by the page, after a question", async () => {
   await go(a, `#/friend/${ids.Ben.id}`);
   await twice(a, "End the friendship", "Really end it?");
   await until("Ben is no friend", async () => (await andi.run("friends")).every((one) => one.name !== "Ben"));
-  assert.equal(await a.tab.locator("nav .friends .row", { hasText: /^Ben/ }).count(), 0);
+  // What was written stays, and can be read; nothing can be written any more.
+  const row = a.tab.locator(`nav .friends .row[href="#/chat/${ids.Ben.id}"]`);
+  await until("Ben is listed as a former friend", async () => (await row.allInnerTexts()).join().includes("Former friend"));
+  await row.click();
+  await shows(a, "Your friendship has ended. What was written stays.");
+  await a.tab.locator(".messages li", { hasText: "while blocked" }).first().waitFor();
+  assert.equal(await a.tab.locator("form.composer").isVisible(), false);
   await go(a, "#/requests");
   await a.tab.getByText("Earlier").click().catch(() => {});
   await shows(a, "was your friend");

@@ -263,7 +263,7 @@ fn a107_what_an_older_copy_lacks_is_sent_again_by_itself_once_a_month_and_then_o
     sim.put_back(A, &copy, SECOND);
     sim.run_for(MINUTE);
     is_whole(&mut sim, A, B);
-    assert!(is_told(&mut sim, B, "lacks 5 text(s) of yours"), "{:?}", status(&mut sim, B).problems);
+    assert!(is_told(&mut sim, B, "lacks 5 texts of yours"), "{:?}", status(&mut sim, B).problems);
     assert!(!lacking.iter().any(|text| texts(&mut sim, A).contains(text)), "not a second time");
     let who = Who(sim.nodes[A].peer.to_string());
     assert!(matches!(sim.command(B, Command::DeviceResend(who)), Ok(Reply::Resent(5))));

@@ -25,11 +25,11 @@ pub fn hint(verb: &Verb) -> Option<&'static str> {
 
 fn only_shows(verb: &Verb) -> bool {
     match verb {
-        Verb::Up(_) | Verb::Demo | Verb::Completions { .. } | Verb::Man { .. } | Verb::Friends | Verb::Status | Verb::Doctor => true,
+        Verb::Up(_) | Verb::Demo | Verb::Completions { .. } | Verb::Man { .. } | Verb::Friends { .. } | Verb::Status | Verb::Doctor => true,
         Verb::Read(_) | Verb::Search { .. } | Verb::Export { .. } | Verb::Page { sign_out: false } => true,
         Verb::Id { verb } => !matches!(verb, Some(IdVerb::Phrase { confirm: true })),
         Verb::Invite(flags) => matches!(flags.verb, Some(InviteVerb::List)),
-        Verb::Requests { verb } => !matches!(verb, Some(RequestsVerb::Cancel { .. })),
+        Verb::Requests { verb, all: _ } => !matches!(verb, Some(RequestsVerb::Cancel { .. })),
         Verb::Verify { words, .. } => words.is_empty(),
         Verb::Settings { value, .. } => value.is_none(),
         Verb::Room { verb } => matches!(verb, RoomVerb::List { .. } | RoomVerb::Members { .. } | RoomVerb::Card { .. }),

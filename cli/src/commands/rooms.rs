@@ -37,8 +37,14 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
         }
         RoomVerb::Knock { card } => return output.show(&post("/knock", json!({ "card": typed(output, card)? }))?, request),
         RoomVerb::Vouch { request: id } => return output.show(&post("/vouch", json!({ "request": id }))?, request),
-        RoomVerb::Leave { room, yes } if !yes && !may_leave(output, room)? => return Err(Failure::declined()),
-        RoomVerb::Leave { room, yes: _ } => return output.show(&post("/leave", json!({ "room": room }))?, room_left),
+        RoomVerb::Leave { room, yes } if !yes && !may_leave(client, output, room)? => return Err(Failure::declined()),
+        RoomVerb::Leave { room, yes: _ } => {
+            // What the room says after it was left names nobody any more.
+            let heirs = heirs(client, room)?;
+            let left = post("/leave", json!({ "room": room }))?;
+            output.show(&left, room_left)?;
+            return if heirs.is_empty() { Ok(()) } else { output.remark(&format!("{heirs}\n")) };
+        }
         RoomVerb::Create { name } => {
             let view = post("", json!({ "name": name }))?;
             say_twice(client, output, &view)?;
@@ -62,9 +68,27 @@ pub fn run(client: &Client, output: Output, verb: &RoomVerb) -> Result<(), Failu
 }
 
 /// Asks somebody at a terminal, and nobody else.
-fn may_leave(output: Output, room: &str) -> Result<bool, Failure> {
-    let question = format!("Leave {}? Only a member can bring you back. An owner who leaves gives the room to somebody else.", line(room));
-    if output.can_ask() { output.ask(&question) } else { Ok(true) }
+fn may_leave(client: &Client, output: Output, room: &str) -> Result<bool, Failure> {
+    if !output.can_ask() {
+        return Ok(true);
+    }
+    let question = format!("Leave {}? Only a member can bring you back. {}", line(room), heirs(client, room)?);
+    output.ask(question.trim_end())
+}
+
+/// Who becomes the owner when one leaves a room, as a sentence; nothing where it has another owner.
+fn heirs(client: &Client, room: &str) -> Result<String, Failure> {
+    let all = client.get("/api/v1/rooms", &[])?;
+    let is_it = |view: &&Value| ["name", "room"].iter().any(|field| view.get(field).and_then(Value::as_str) == Some(room.trim()));
+    let mut found = entries(&all, "rooms").filter(is_it);
+    let (Some(view), None) = (found.next(), found.next()) else { return Ok(String::new()) };
+    let names: Vec<String> =
+        view.get("heirs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(line).collect();
+    Ok(match names.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one} then becomes the owner."),
+        several => format!("One of those who have been there longest then becomes the owner: {}.", several.join(", ")),
+    })
 }
 
 /// A new name stands in the room's next epoch, which may be a moment away.

@@ -27,7 +27,7 @@ pub use identity::{IdentityView, InviteState, InviteView, SettingsView};
 pub use message::{MessageState, MessageView, Tally};
 pub use relay::{RelayState, RelayView};
 pub use request::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView};
-pub use room::{MemberView, RoomRole, RoomStanding, RoomView};
+pub use room::{HEIRS_MAX, MemberView, RoomRole, RoomStanding, RoomView};
 pub use status::{DhtView, DoctorView, LanView, LookupView, RecoveryView, StatusView};
 
 /// A wish of the user.
@@ -82,6 +82,8 @@ pub enum Command {
     Unblock(Who),
     /// List friends.
     Friends,
+    /// List those whose friendship was ended here: what was written with them stays and can be read.
+    FormerFriends,
     /// Give a friend another petname.
     Rename {
         /// The friend.
@@ -336,7 +338,7 @@ pub enum Reply {
     Requests(Vec<RequestView>),
     /// To [`Command::Rename`], [`Command::Verify`] and to blocking a friend.
     Friend(FriendView),
-    /// To [`Command::Friends`]: by petname.
+    /// To [`Command::Friends`] and [`Command::FormerFriends`]: by petname.
     Friends(Vec<FriendView>),
     /// To [`Command::Send`] and [`Command::Message`].
     Message(MessageView),

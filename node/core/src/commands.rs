@@ -76,6 +76,7 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Block(who) => friends::block(state, machines.delivery, turn, &who, true),
         Command::Unblock(who) => friends::block(state, machines.delivery, turn, &who, false),
         Command::Friends => Ok(Reply::Friends(views::friend::all(state, machines.delivery, turn.now))),
+        Command::FormerFriends => Ok(Reply::Friends(views::friend::former(state, machines.delivery, turn.now))),
         Command::Rename { friend, name } => friends::rename(state, machines.delivery, turn, &friend, &name),
         Command::Unfriend(friend) => friends::unfriend(state, machines.delivery, turn, &friend),
         Command::Hide { friend, hidden } => friends::hide(state, machines.delivery, turn, &friend, hidden),
@@ -152,6 +153,7 @@ fn changes(command: &Command) -> bool {
             | Command::Requests
             | Command::Invites
             | Command::Friends
+            | Command::FormerFriends
             | Command::Message(_)
             | Command::Read { .. }
             | Command::Search { .. }

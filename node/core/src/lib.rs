@@ -37,6 +37,7 @@ mod clock;
 pub mod command;
 mod commands;
 mod conversations;
+pub mod counted;
 mod delivery;
 mod devices;
 #[cfg(test)]

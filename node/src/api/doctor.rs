@@ -6,6 +6,7 @@
 use crate::health::{Facts, KeyPlace};
 use serde_json::{Value, json};
 use symbolon_core::command::DoctorView;
+use symbolon_core::counted::counted;
 use symbolon_core::limits::LONG_SILENCE;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 
@@ -79,7 +80,7 @@ fn recovery(core: &DoctorView) -> Option<Check> {
             .knowing("Add a relay of yours with `symbolon relay add LINK`, or make backups with `symbolon backup create FILE`."),
         (true, (left, all), Some(ago)) => Check::good(
             "recovery",
-            format!("what the recovery phrase alone needs lies at {left} of {all} relay(s), left there {} ago", age(ago)),
+            format!("what the recovery phrase alone needs lies at {left} of {}, left there {} ago", of_relays(all), age(ago)),
         ),
         (true, ..) => Check::good("recovery", "what the recovery phrase alone needs was not left at a relay since the start")
             .knowing("It is left as soon as a relay of yours keeps your mailbox: see `symbolon relay list`."),
@@ -89,10 +90,16 @@ fn recovery(core: &DoctorView) -> Option<Check> {
 /// What former friends can still see.
 fn former(core: &DoctorView) -> Option<Check> {
     (core.parted > 0).then(|| {
-        Check::good("former friends", format!("{} former or blocked friend(s): relays and records lead none of them here", core.parted))
-            .knowing(
-                "Anyone who remembers the port still sees that something answers there. `symbolon up --listen` with another port ends that.",
-            )
+        Check::good(
+            "former friends",
+            format!(
+                "{}: relays and records lead none of them here",
+                counted(core.parted, "former or blocked friend", "former or blocked friends")
+            ),
+        )
+        .knowing(
+            "Anyone who remembers the port still sees that something answers there. `symbolon up --listen` with another port ends that.",
+        )
     })
 }
 
@@ -119,8 +126,10 @@ fn store(facts: &Facts) -> Check {
     };
     match facts.failed_turns {
         0 => Check::good("store", verified),
-        count => Check::good("store", format!("{verified}; writing failed {count} time(s) since the start, and works again"))
-            .knowing("Was the disk full for a while? Nothing accepted was lost."),
+        count => {
+            Check::good("store", format!("{verified}; writing failed {} since the start, and works again", counted(count, "time", "times")))
+                .knowing("Was the disk full for a while? Nothing accepted was lost.")
+        }
     }
 }
 
@@ -202,7 +211,7 @@ fn lan(core: &DoctorView) -> Check {
     match core.near {
         None => Check::good("lan", "not on the local network: no friend is found there")
             .knowing("Start without --no-lan, and without --listen addresses of this machine only, to be found by friends near by."),
-        Some(near) => Check::good("lan", format!("on the local network, where {near} friend(s) are seen")),
+        Some(near) => Check::good("lan", format!("on the local network, where {} seen", counted(near, "friend is", "friends are"))),
     }
 }
 
@@ -215,7 +224,7 @@ fn relays(core: &DoctorView) -> Check {
         .knowing("`symbolon relay run` on a machine that is always on makes one; `symbolon relay add LINK` uses it."),
         (0, all) => Check::bad(
             "relays",
-            format!("none of {all} relay(s) keeps a mailbox now"),
+            format!("none of {} keeps a mailbox now", of_relays(all)),
             "`symbolon relay list` says how each stands. Friends cannot leave anything while this node is offline.",
         ),
         (1, 1) => Check::good("relays", "one relay keeps a mailbox")
@@ -229,12 +238,15 @@ fn lookup(core: &DoctorView) -> Check {
     let (answering, own) = view.lookups;
     let mut known = match view.neighbours {
         near if view.servers == 0 && near > 0 => {
-            format!("no DHT server is known, but {near} node(s) on the local network stand in for them")
+            format!(
+                "no DHT server is known, but {} in for them",
+                counted(near, "node on the local network stands", "nodes on the local network stand")
+            )
         }
         _ => format!("{} address(es) of DHT servers are known", view.servers),
     };
     if own > 0 {
-        known = format!("{known}, {answering} of {own} lookup server(s) of yours answer");
+        known = format!("{known}, {answering} of {} of yours answer", counted(own, "lookup server", "lookup servers"));
     }
     match read_back {
         _ if view.servers == 0 && view.neighbours == 0 && own == 0 => Check::good(
@@ -255,11 +267,11 @@ fn outbox(core: &DoctorView) -> Check {
         (0, _) => Check::good("outbox", "nothing waits to be delivered"),
         (count, Some(wait)) if wait > LONG_WAIT => Check::bad(
             "outbox",
-            format!("{count} item(s) wait to be delivered, the oldest for {}", age(wait)),
+            format!("{} to be delivered, the oldest for {}", items(count), age(wait)),
             "Both devices must be online at the same time: ask your friend to start theirs. `symbolon friends` shows who is there.",
         ),
-        (count, Some(wait)) => Check::good("outbox", format!("{count} item(s) wait to be delivered, the oldest for {}", age(wait))),
-        (count, None) => Check::good("outbox", format!("{count} item(s) wait to be delivered, none of them a message or request")),
+        (count, Some(wait)) => Check::good("outbox", format!("{} to be delivered, the oldest for {}", items(count), age(wait))),
+        (count, None) => Check::good("outbox", format!("{} to be delivered, none of them a message or request", items(count))),
     }
 }
 
@@ -300,13 +312,20 @@ fn known_problem(problem: &str) -> Check {
 
 /// A span of time in words.
 fn age(milliseconds: u64) -> String {
-    let (count, unit) = match milliseconds {
-        0..MINUTE => (milliseconds / SECOND, "second(s)"),
-        MINUTE..HOUR => (milliseconds / MINUTE, "minute(s)"),
-        HOUR..DAY => (milliseconds / HOUR, "hour(s)"),
-        _ => (milliseconds / DAY, "day(s)"),
-    };
-    format!("{count} {unit}")
+    match milliseconds {
+        0..MINUTE => counted(milliseconds / SECOND, "second", "seconds"),
+        MINUTE..HOUR => counted(milliseconds / MINUTE, "minute", "minutes"),
+        HOUR..DAY => counted(milliseconds / HOUR, "hour", "hours"),
+        _ => counted(milliseconds / DAY, "day", "days"),
+    }
+}
+
+fn of_relays(count: usize) -> String {
+    counted(count, "relay", "relays")
+}
+
+fn items(count: u64) -> String {
+    counted(count, "item waits", "items wait")
 }
 
 #[cfg(test)]
@@ -409,12 +428,10 @@ mod tests {
         let half = Facts { pages: (5, 10), failed_turns: 2, key: KeyPlace::Beside, ..facts() };
         let details: Vec<String> = examine(&core, &half).into_iter().map(|check| check.detail).collect();
         assert!(
-            details
-                .iter()
-                .any(|detail| detail.starts_with("no damage found so far, 5 of 10 pages checked") && detail.contains("2 time(s)"))
+            details.iter().any(|detail| detail.starts_with("no damage found so far, 5 of 10 pages checked") && detail.contains("2 times"))
         );
-        assert!(details.iter().any(|detail| detail == "3 item(s) wait to be delivered, the oldest for 2 hour(s)"));
+        assert!(details.iter().any(|detail| detail == "3 items wait to be delivered, the oldest for 2 hours"));
         assert!(details.iter().any(|detail| detail.contains("anyone who takes the folder can read everything")));
-        assert_eq!((age(0), age(DAY - 1), age(9 * DAY)), ("0 second(s)".into(), "23 hour(s)".into(), "9 day(s)".into()));
+        assert_eq!((age(0), age(DAY - 1), age(9 * DAY)), ("0 seconds".into(), "23 hours".into(), "9 days".into()));
     }
 }

@@ -18,6 +18,12 @@ use symbolon_core::command::{Build, Command, FriendView, Path, Reply, Who};
 pub const RESOURCE: Resource = Resource {
     routes: &[
         read("/api/v1/friends", "Friends", "All friends, by name.", || get(all)),
+        read(
+            "/api/v1/friends/former",
+            "Friends",
+            "Those whose friendship was ended here, by name; what was written with them stays and can be read.",
+            || get(former),
+        ),
         change("/api/v1/friends/rename", Some("RenameBody"), "Friend", "Gives a friend another name here.", || post(rename)),
         change(
             "/api/v1/friends/verify",
@@ -113,6 +119,10 @@ fn view(view: &FriendView) -> Value {
 
 async fn all(State(state): State<ApiState>) -> Answer {
     answer(&state, Command::Friends, show).await
+}
+
+async fn former(State(state): State<ApiState>) -> Answer {
+    answer(&state, Command::FormerFriends, show).await
 }
 
 #[derive(Deserialize)]

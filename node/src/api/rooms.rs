@@ -103,6 +103,11 @@ fn schemas() -> Schemas {
         "archived": flag(),
         "invited": { "type": "array", "items": text(), "description": "Who is to come in, and was not reached yet." },
         "added_by": text_or_null(),
+        "heirs": {
+            "type": "array",
+            "items": text(),
+            "description": "Where one is the only owner: who becomes one when one leaves; where several have been there longest, one of them.",
+        },
     });
     let member = json!({ "id": id(), "name": text(), "words": text(), "trust": trust_schema(), "role": roles(), "me": flag() });
     vec![
@@ -150,6 +155,7 @@ fn view(view: &RoomView) -> Value {
         "archived": view.is_archived,
         "invited": view.invited,
         "added_by": view.added_by,
+        "heirs": view.heirs,
     })
 }
 

@@ -250,6 +250,7 @@ impl World {
                 }
                 Ok(Reply::Friends(self.friends.clone()))
             }
+            Command::FormerFriends => Ok(Reply::Friends(Vec::new())),
             Command::Rename { friend, name } => {
                 let at = self.friend(&friend)?;
                 let old = std::mem::replace(&mut self.friends[at].name, name.clone());

@@ -82,7 +82,7 @@ fn a107_what_several_older_copies_lack_is_said_together() {
     let second = talk(&mut sim, B, A, 4);
     sim.put_back(A, &copy, SECOND);
     sim.run_for(5 * MINUTE);
-    assert!(is_told(&mut sim, B, "lacks 9 text(s) of yours"), "{:?}", status(&mut sim, B).problems);
+    assert!(is_told(&mut sim, B, "lacks 9 texts of yours"), "{:?}", status(&mut sim, B).problems);
     let who = Who(sim.nodes[A].peer.to_string());
     assert!(matches!(sim.command(B, Command::DeviceResend(who)), Ok(Reply::Resent(9))));
     let all_are_there = |sim: &mut Sim| first.iter().chain(&second).all(|text| texts(sim, A).contains(text));

@@ -9,7 +9,7 @@ use symbolon_tests::node::{Carrier, Node, Pair, calm, start, within};
 const SOON: Duration = Duration::from_secs(60);
 const OLDER: &str = "This folder is an older copy: friends have seen a newer state of it.";
 const SEEN: &str = "Run `symbolon device confirm` when you have seen this.";
-const RETURNED: &str = "A device of Andi came back from an older copy (1 time(s) within a week): if Andi did not do it, \
+const RETURNED: &str = "A device of Andi came back from an older copy (1 time within a week): if Andi did not do it, \
                         somebody may have copied their folder. Ask them.";
 const SECOND: &str = "Another copy of this folder runs, or ran a moment ago. This one has stopped: it sends and receives nothing. \
                       Run `symbolon device confirm` where you want to go on; the other one then stops.";

@@ -54,6 +54,8 @@ fn a103_a32_who_was_blocked_or_ended_meets_at_a_running_node_what_a_stranger_mee
     }
     for (verb, friend) in [("block", &blocked), ("unfriend", &ended)] {
         andi.json(&[verb, &friend.actor.peer().to_string()]).unwrap();
+        let former: Vec<_> = andi.json(&["friends", "--former"]).unwrap().into_iter().map(|one| one["id"].clone()).collect();
+        assert_eq!(former.contains(&friend.actor.peer().to_string().into()), verb == "unfriend", "who is blocked is a friend still");
         kept.wire.call_by_another_key(&andi);
     }
 

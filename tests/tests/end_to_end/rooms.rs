@@ -278,6 +278,10 @@ fn a_room_is_named_gets_roles_survives_a_restart_and_passes_on_when_its_owner_le
     let room = crew.cem.json(&["room", "list"]).unwrap()[0].clone();
     assert_eq!((&room["muted"], &room["members"], &room["topic"]), (&true.into(), &3.into(), &"who sails on Sunday".into()));
 
+    // Ben and Cem came in together: which of them owns the room afterwards is decided by the commit.
+    let heirs = crew.ana.json(&["room", "list"]).unwrap()[0]["heirs"].clone();
+    assert!(heirs == json!(["Ben", "Cem"]) || heirs == json!(["Cem", "Ben"]), "{heirs}");
+    assert_eq!(crew.ben.json(&["room", "list"]).unwrap()[0]["heirs"], json!([]), "only an owner leaves it to somebody");
     assert_eq!(crew.ana.json(&["room", "leave", "Boat"]).unwrap()[0]["standing"], "leaving");
     for node in [&crew.ben, &crew.cem] {
         wait_for_people(node, 2);

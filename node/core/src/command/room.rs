@@ -30,7 +30,13 @@ pub struct RoomView {
     pub invited: Vec<String>,
     /// Who added us, as we call them.
     pub added_by: Option<String>,
+    /// Where we are the only owner: who becomes one when we leave. Where several have been here longest, one of them; so many of
+    /// them are named as [`HEIRS_MAX`] says.
+    pub heirs: Vec<String>,
 }
+
+/// How many of those are named who may become the owner.
+pub const HEIRS_MAX: usize = 4;
 
 /// How we stand to a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

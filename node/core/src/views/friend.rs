@@ -11,9 +11,18 @@ use symbolon_presence::words::fingerprint_words;
 
 /// All friends, by name.
 pub(crate) fn all(state: &State, delivery: &Delivery, now: Timestamp) -> Vec<FriendView> {
-    let current = state.friends.values().filter(|friend| friend.state != FriendState::Ended && persons::is_shown(state, friend));
+    views(state, delivery, now, |friend| friend.state != FriendState::Ended)
+}
+
+/// Those whose friendship was ended here, by name: their conversations stay.
+pub(crate) fn former(state: &State, delivery: &Delivery, now: Timestamp) -> Vec<FriendView> {
+    views(state, delivery, now, |friend| friend.state == FriendState::Ended)
+}
+
+fn views(state: &State, delivery: &Delivery, now: Timestamp, is_asked: fn(&Friend) -> bool) -> Vec<FriendView> {
+    let shown = state.friends.values().filter(|friend| is_asked(friend) && persons::is_shown(state, friend));
     let mirror = Mirror::of(state);
-    let mut views: Vec<_> = current.filter_map(|friend| view(state, delivery, &mirror, now, &friend.peer)).collect();
+    let mut views: Vec<_> = shown.filter_map(|friend| view(state, delivery, &mirror, now, &friend.peer)).collect();
     views.sort_by(|a, b| a.name.cmp(&b.name));
     views
 }

@@ -2,6 +2,7 @@
 
 use super::friend;
 use crate::command::{Build, RelayView, RequestStatus};
+use crate::counted::counted;
 use crate::limits::DEVICE_LIFETIME;
 use crate::packages::{self, Packages};
 use crate::presence::Presence;
@@ -30,11 +31,14 @@ pub(super) fn of_copies(state: &State, standings: &Standings, now: Timestamp) ->
     if is_recent || waiting > 0 || friends().any(|friend| friend.unknown.is_some()) {
         let texts = match unknown {
             0 => String::new(),
-            texts => format!(" {texts} texts that you sent from the newer state are with your friends, and not here."),
+            texts => format!(
+                " {} with your friends, and not here.",
+                counted(texts, "text that you sent from the newer state is", "texts that you sent from the newer state are")
+            ),
         };
         let waits = match waiting {
             0 => String::new(),
-            count => format!(" {count} friend(s) have not answered yet: texts to them wait."),
+            count => format!(" {} not answered yet: texts to them wait.", counted(count, "friend has", "friends have")),
         };
         problems.push(format!(
             "This folder is an older copy: friends have seen a newer state of it.{texts}{waits} Run `symbolon device confirm` when you have seen this."
@@ -57,7 +61,8 @@ fn of_friends_copies(state: &State, now: Timestamp) -> Vec<String> {
     for friend in returned.iter().take(NAMED_MAX) {
         let (name, count) = (&friend.petname, friend.returns(now, 7 * DAY));
         problems.push(format!(
-            "A device of {name} came back from an older copy ({count} time(s) within a week): if {name} did not do it, somebody may have copied their folder. Ask them."
+            "A device of {name} came back from an older copy ({} within a week): if {name} did not do it, somebody may have copied their folder. Ask them.",
+            counted(count, "time", "times")
         ));
     }
     if returned.len() > NAMED_MAX {
@@ -71,8 +76,9 @@ fn of_friends_copies(state: &State, now: Timestamp) -> Vec<String> {
     }
     for (friend, lacks) in friends().filter_map(|friend| Some((friend, friend.lacks?))).take(NAMED_MAX) {
         problems.push(format!(
-            "The older copy of {} lacks {} text(s) of yours: `symbolon device resend FRIEND` sends them again.",
-            friend.petname, lacks.count
+            "The older copy of {} lacks {} of yours: `symbolon device resend FRIEND` sends them again.",
+            friend.petname,
+            counted(lacks.count, "text", "texts")
         ));
     }
     problems
@@ -124,7 +130,8 @@ fn of_certificate(state: &State) -> Option<String> {
     }
     (end.since(now) < DEVICE_LIFETIME / 4).then(|| {
         format!(
-            "Your first device was not met for long. It renews this one, and has to within {days} day(s): start it, so that both meet. If it is lost, restore a backup and pair again."
+            "Your first device was not met for long. It renews this one, and has to within {}: start it, so that both meet. If it is lost, restore a backup and pair again.",
+            counted(days, "day", "days")
         )
     })
 }
@@ -137,13 +144,15 @@ pub(super) fn of_builds(state: &State, now: Timestamp) -> Vec<String> {
     match count(Build::Older) {
         0 => {}
         older => problems.push(format!(
-            "{older} friend(s) run an older version of Symbolon than you: what you write to them waits here until they update. `symbolon friends` shows who; ask them to update."
+            "{} an older version of Symbolon than you: what you write to them waits here until they update. `symbolon friends` shows who; ask them to update.",
+            counted(older, "friend runs", "friends run")
         )),
     }
     match count(Build::Newer) {
         0 => {}
         newer => problems.push(format!(
-            "{newer} friend(s) run a newer version of Symbolon than you: what you write to them waits here until you update. Update Symbolon on this machine and start it again."
+            "{} a newer version of Symbolon than you: what you write to them waits here until you update. Update Symbolon on this machine and start it again.",
+            counted(newer, "friend runs", "friends run")
         )),
     }
     // Nobody knows yet which build they run.
@@ -152,7 +161,8 @@ pub(super) fn of_builds(state: &State, now: Timestamp) -> Vec<String> {
     match state.friends.values().filter(unmet).count() {
         0 => {}
         unmet => problems.push(format!(
-            "Since the update, {unmet} friend(s) were not met yet: what you write to them waits here until they have updated as well and both of you were on."
+            "Since the update, {} not met yet: what you write to them waits here until they have updated as well and both of you were on.",
+            counted(unmet, "friend was", "friends were")
         )),
     }
     problems
@@ -165,11 +175,16 @@ pub(super) fn of_requests(state: &State) -> Vec<String> {
     let refused = unresolved().filter(|row| row.invite.is_some() && row.fault.is_some()).count();
     let by_id = (waiting > 0).then(|| {
         format!(
-            "{waiting} request(s) name a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`."
+            "{} a Peer ID under which nothing was found yet: ask that person for an invite link, or to run `symbolon findable on`.",
+            counted(waiting, "request names", "requests name")
         )
     });
-    let by_invite = (refused > 0)
-        .then(|| format!("{refused} request(s) are by an invite that could not be used so far: `symbolon requests` says why."));
+    let by_invite = (refused > 0).then(|| {
+        format!(
+            "{} by an invite that could not be used so far: `symbolon requests` says why.",
+            counted(refused, "request is", "requests are")
+        )
+    });
     by_id.into_iter().chain(by_invite).collect()
 }
 

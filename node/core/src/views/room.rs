@@ -1,6 +1,6 @@
 //! Rooms as shown to the user.
 
-use crate::command::{MemberView, RoomRole, RoomStanding, RoomView, Trust};
+use crate::command::{HEIRS_MAX, MemberView, RoomRole, RoomStanding, RoomView, Trust};
 use crate::devices;
 use crate::people::{self, persons};
 use crate::rows::{Group, GroupStanding, WishFor, WishRow};
@@ -53,7 +53,18 @@ fn view(state: &State, group: &Group) -> RoomView {
         is_archived: note.is_archived,
         invited: invited.iter().map(|peer| people::called(state, &group.room, peer)).collect(),
         added_by: group.added_by.map(|peer| people::called(state, &group.room, &peer)),
+        heirs: heirs(state, group),
     }
+}
+
+/// Who may become the owner when we leave: those who have been here longest, if nobody else is an owner.
+fn heirs(state: &State, group: &Group) -> Vec<String> {
+    let me = state.own.person();
+    let owners = || group.roster.users.iter().filter(|row| row.role == Role::Owner);
+    let others = || group.roster.users.iter().filter(|row| row.user != me);
+    let Some(longest) = others().map(|row| row.came_in).min().filter(|_| owners().all(|row| row.user == me)) else { return Vec::new() };
+    let named = others().filter(|row| row.came_in == longest).take(HEIRS_MAX);
+    named.map(|row| people::called(state, &group.room, &row.user)).collect()
 }
 
 /// Who is in a room: ourselves first, then by name.

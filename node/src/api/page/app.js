@@ -77,6 +77,8 @@ function drawSide() {
   const friends = byRecency([...rooms, ...state.friends.filter((one) => !one.blocked)], last);
   const away = state.rooms.filter((one) => one.archived);
   const blocked = state.friends.filter((one) => one.blocked);
+  // Of a friendship that has ended the texts stay; without any there is nothing to open.
+  const former = state.former.filter((one) => last.has(keyOf(one)));
   side.replaceChildren(...[
     h("h1", { class: "only-list" }, h("span", { class: "unseen" }, "Symbolon")),
     h("div", { class: "me" },
@@ -87,8 +89,10 @@ function drawSide() {
       h("a", { href: "#/requests", class: "plain", ...mark("#/requests", current) }, count ? null : icon("inbox"), "Requests",
         count ? h("span", { class: "badge", "aria-label": `${count} waiting for your answer` }, String(count)) : null),
       h("a", { href: "#/search", class: "plain slim", "aria-label": "Search", title: "Search", ...mark("#/search", current) }, icon("search"))),
-    friends.length + away.length + blocked.length
-      ? h("ul", { class: "friends" }, [...friends, ...away, ...blocked].map((one) => (one.room ? roomRow : friendRow)(one, last.get(keyOf(one))?.message, current)))
+    friends.length + away.length + blocked.length + former.length
+      ? h("ul", { class: "friends" },
+        [...friends, ...away, ...blocked].map((one) => (one.room ? roomRow : friendRow)(one, last.get(keyOf(one))?.message, current)),
+        former.map((one) => formerRow(one, last.get(keyOf(one)).message, current)))
       : h("p", { class: "hint" }, "Your friends will be listed here.")].flat());
   const list = side.querySelector(".friends");
   if (list) list.scrollTop = scroll;
@@ -124,6 +128,16 @@ function friendRow(one, last, current) {
         h("span", { class: "top" }, nameOf(one.name), one.beware ? h("span", { class: "beware", title: clean(one.beware), role: "img", "aria-label": clean(one.beware) }, "!") : null, h("time", {}, last ? when(last.at) : "")),
         h("span", { class: "top" }, h("span", { class: "snippet", dir: "auto" }, line),
           news ? h("span", { class: "badge", "aria-label": `${news} unread` }, String(news)) : null))));
+}
+
+function formerRow(one, last, current) {
+  const href = `#/chat/${one.id}`;
+  return h("li", {},
+    h("a", { href, class: "row dim", ...mark(href, current) },
+      h("span", { class: "portrait" }, avatar(one.id, one.name)),
+      h("span", { class: "grow" },
+        h("span", { class: "top" }, nameOf(one.name), h("time", {}, when(last.at))),
+        h("span", { class: "top" }, h("span", { class: "snippet" }, "Former friend")))));
 }
 
 function roomRow(one, last, current) {

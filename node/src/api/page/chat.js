@@ -2,7 +2,7 @@
 
 import { clean, h, icon, nameOf, tooLong, trouble, viewHead } from "/dom.js";
 import { makeHistory } from "/history.js";
-import { belongsTo, friend, keep, post, room, watch } from "/node.js";
+import { belongsTo, formerFriend, friend, keep, post, room, watch } from "/node.js";
 
 const TEXT_MAX = 16 * 1024; // bytes
 const WAITING_MAX = 200; // texts of one conversation that wait for the one before
@@ -51,8 +51,11 @@ async function sendAll(id) {
 // How long a message is tried, in seconds; without a number until it is delivered.
 const LIFETIMES = [["", "never"], ["3600", "1 hour"], ["86400", "1 day"], ["604800", "7 days"]];
 
+const ENDED = "Your friendship has ended. What was written stays.";
+
 export function chatView(id, at) {
   const one = friend(id);
+  if (!one && formerFriend(id)) return formerView(formerFriend(id), at);
   if (!one) {
     return { element: h("section", { class: "empty" }, h("h1", {}, "There is no such friend"), h("a", { href: "#/" }, "Choose a friend from the list")) };
   }
@@ -61,9 +64,9 @@ export function chatView(id, at) {
     id,
     at,
     about: h("a", { class: "plain", href: `#/friend/${id}`, "aria-label": "About this friend" }, icon("person"), h("span", {}, "About")),
-    closed: (now) => now.blocked ? "You have blocked this friend." : null,
+    closed: (now) => now.blocked ? "You have blocked this friend." : friend(id) ? null : ENDED,
     news: "friends",
-    now: () => friend(id) ?? one,
+    now: () => friend(id) ?? formerFriend(id) ?? one,
     standing: (now) => {
       const words = now.mutual === false ? "Waiting for their confirmation. Your messages go out then." : now.online === true ? { lan: "Online, on this network", relay: "Online, through a relay" }[now.path] ?? "Online" : now.online === false ? "Not online. Messages wait." : "Not seen yet";
       const known = (more) => h("span", { class: "live" }, words, more);
@@ -71,6 +74,20 @@ export function chatView(id, at) {
       return now.blocked ? [known("")] : [known(" · "), compare];
     },
     hint: one.trust === "verified" ? null : h("p", {}, "To be sure that this is really your friend, compare your words once: ", h("a", { href: `#/friend/${id}` }, "how?")),
+  });
+}
+
+// What was written with somebody before the friendship ended.
+function formerView(one, at) {
+  return conversation(one, {
+    id: one.id,
+    at,
+    about: null,
+    closed: () => ENDED,
+    news: "friends",
+    now: () => formerFriend(one.id) ?? one,
+    standing: () => ["Former friend"],
+    hint: null,
   });
 }
 

@@ -51,6 +51,7 @@ export const state = {
   me: null,
   friends: [],
   rooms: [],
+  former: [], // whose friendship has ended here; what was written with them stays
   requests: [],
   messages: new Map(), // message id -> message, of the recent ones of all conversations
   last: new Map(), // key of a conversation -> its last message, where it is none of these
@@ -78,7 +79,9 @@ export async function loadMe() {
 }
 
 export async function loadFriends() {
-  state.friends = (await get("/api/v1/friends")).friends;
+  const [now, before] = await Promise.all([get("/api/v1/friends"), get("/api/v1/friends/former")]);
+  state.friends = now.friends;
+  state.former = before.friends;
   changed("friends");
 }
 
@@ -103,7 +106,7 @@ export async function loadMessages() {
 // A busy conversation alone can fill the recent messages: of each other one its last message is asked for.
 async function loadPreviews() {
   const recent = latest();
-  const missing = [...state.friends.filter((one) => !one.blocked), ...state.rooms].filter((one) => !recent.has(keyOf(one)) && !state.last.has(keyOf(one)));
+  const missing = [...state.friends.filter((one) => !one.blocked), ...state.rooms, ...state.former].filter((one) => !recent.has(keyOf(one)) && !state.last.has(keyOf(one)));
   for (const one of missing) {
     const { messages } = await get(`/api/v1/messages?${new URLSearchParams({ who: one.room ?? one.id, limit: 1 })}`);
     state.last.set(keyOf(one), messages[0] ?? null);
@@ -130,6 +133,10 @@ export function friend(id) {
   return state.friends.find((one) => one.id === id);
 }
 
+export function formerFriend(id) {
+  return state.former.find((one) => one.id === id);
+}
+
 export function room(id) {
   return state.rooms.find((one) => one.room === id);
 }
@@ -145,7 +152,7 @@ export const keyOf = (one) => one.room ? `room ${one.room}` : `friend ${one.id}`
 // The last message of each conversation among the recent ones, with its place in the order of arrival.
 export function latest() {
   const rooms = new Set(state.rooms.map((one) => one.room));
-  const friends = new Map(state.friends.map((one) => [one.name, one]));
+  const friends = new Map([...state.former, ...state.friends].map((one) => [one.name, one]));
   const found = new Map();
   let place = 0;
   for (const message of state.messages.values()) {

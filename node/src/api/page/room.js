@@ -192,9 +192,16 @@ function hereCard(one) {
       button(one.archived ? "Unarchive" : "Archive", () => note("archived"))));
 }
 
+// Who becomes the owner, when the only one leaves.
+function inherits(one) {
+  const names = (one.heirs ?? []).map(clean);
+  if (names.length === 0) return "";
+  return names.length === 1 ? ` ${names[0]} then becomes the owner.` : ` One of those who have been here longest then becomes the owner (${names.join(", ")}).`;
+}
+
 function leaveCard(one) {
   return h("article", { class: "card" }, h("h2", {}, "Leave"),
     h("p", {}, "All others see that you have left. What was written stays here; to come back, somebody has to add you again.",
-      one.role === "owner" ? " If you are the only owner, the one who has been here longest becomes owner." : ""),
+      inherits(one)),
     careful("Leave the room", "Really leave?", () => change("leave", { room: one.room }, "You leave the room.")));
 }

@@ -71,7 +71,7 @@ function add(text, messages, list) {
 
 function row(message) {
   const place = room(message.conversation_id);
-  const one = place ? null : state.friends.find((one) => one.name === message.conversation);
+  const one = place ? null : [...state.friends, ...state.former].find((one) => one.name === message.conversation);
   const href = place ? `#/room/${place.room}/${message.message}` : one ? `#/chat/${one.id}/${message.message}` : null;
   const who = message.mine ? ["You to ", nameOf(message.conversation)] : place ? [nameOf(message.from), " in ", nameOf(place.name)] : [nameOf(message.from)];
   const head = h("p", { class: "hint" }, ...who, ", ", h("time", { datetime: message.at }, moment(message.at)));

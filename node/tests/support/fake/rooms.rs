@@ -79,6 +79,7 @@ fn create(world: &mut World, name: &str) -> RoomView {
         is_archived: false,
         invited: Vec::new(),
         added_by: None,
+        heirs: Vec::new(),
     };
     world.rooms.push(FakeRoom { view: view.clone(), members: vec![me] });
     view
