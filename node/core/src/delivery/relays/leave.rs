@@ -52,7 +52,11 @@ impl Way for AtRelays<'_> {
             return Looked::Past;
         }
         for mailbox in &relay_mailboxes {
-            let Some(session) = relays.sessions.get_mut(&key_of(mailbox)) else { continue };
+            let key = key_of(mailbox);
+            if relays.is_new_to(state, &key) {
+                continue;
+            }
+            let Some(session) = relays.sessions.get_mut(&key) else { continue };
             let Some(link) = session.link.filter(|_| session.full_until.is_none_or(|until| until <= turn.now)) else { continue };
             if session.window.is_full() {
                 return Looked::Waits;

@@ -57,6 +57,14 @@ impl Relays {
         }
     }
 
+    /// Whether a relay of ours has never said how it stands with our mailbox, and may not know it yet. Who is left something there now may
+    /// answer before it does: that answer would be lost.
+    pub(super) fn is_new_to(&self, state: &State, key: &RelayKey) -> bool {
+        let has_said = |session: &Session| !matches!(session.own.state, RelayState::Connecting | RelayState::Unreachable);
+        let is_open = self.sessions.get(key).is_some_and(|session| session.own.is_own && !has_said(session));
+        is_open && state.own.relay_mailboxes.get(&key.0).is_some_and(|own| own.kept.is_none())
+    }
+
     /// Friends have other keys from now on, or a grant has ended: our relays learn it, each by one update.
     pub fn revoked(&mut self, state: &mut State, turn: &mut Turn<'_>) {
         for own in state.own.relay_mailboxes.values().cloned().collect::<Vec<_>>() {

@@ -50,7 +50,8 @@ impl Relays {
         match Frame::decode(bytes) {
             Ok(Frame::Receipt(receipt)) => return Ok(self.receipt(state, turn, &key, &receipt).map(Arrived::Signed)),
             Ok(Frame::Accepted(accepted)) => {
-                if self.accepted(state, turn, &key, link, &accepted) {
+                let was_new = self.is_new_to(state, &key);
+                if self.accepted(state, turn, &key, link, &accepted) || was_new {
                     self.pump(state, turn)?;
                 }
             }

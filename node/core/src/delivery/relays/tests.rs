@@ -34,6 +34,7 @@ use symbolon_presence::time::{DAY, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::MailboxKeys;
 use symbolon_relay::put::{MailboxEntry, Outcome, Receipt, ReceiptBody, ReceiptItem, Refusal};
+use symbolon_relay::session::{Accepted, AcceptedBody, Verdict};
 
 mod budget;
 
@@ -313,6 +314,41 @@ fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
         relays.tick(state, turn).unwrap();
         assert!(relays.sessions.is_empty() && relays.next_due().is_none(), "its friend is here: nobody is called");
     });
+}
+
+/// The frames that have left on the link.
+fn frames(turn: &mut Turn<'_>) -> Vec<Frame> {
+    let sent = turn.out.actions.drain(..).filter_map(|action| match action {
+        Action::Net(NetAction::Send(LINK, bytes)) => Frame::decode(&bytes).ok(),
+        _ => None,
+    });
+    sent.collect()
+}
+
+#[test]
+fn at_a_relay_of_ours_nothing_is_left_before_it_has_said_how_it_stands_with_our_mailbox() {
+    for (version, verdict) in [(1, Verdict::Ok), (0, Verdict::Full)] {
+        in_turn(|relays, state, turn| {
+            let keys = fixture::own_relay(state, turn, 3);
+            let (signer, owner) = (SigningKey::from_seed(&[3; 32]), SigningKey::from_seed(&[3; 32]).public());
+            let entry = MailboxEntry { mailbox: keys.id(), receipt: signer.public(), address: vec![1; 80], places: vec![Address(vec![4])] };
+            with_text(state, turn, vec![RelayMailbox { entry, key: Secret::from_bytes([5; 32]) }]);
+            relays.start(state, turn);
+            relays.wait(state, turn, &DEVICE).unwrap();
+            relays.tick(state, turn).unwrap();
+            let Some(Action::Net(NetAction::Dial(dial, _))) = turn.out.actions.pop_back() else { panic!("the relay is called") };
+            relays.link_up(state, turn, LINK, dial).unwrap();
+            assert!(matches!(frames(turn)[..], [Frame::Session(_)]), "who has it could answer before there is a mailbox");
+            let says = |version, verdict| {
+                let body = AcceptedBody { version, entries: 0, entries_max: 1, bytes: 0, bytes_max: 1, verdict, owner, at: NOW };
+                Frame::Accepted(Accepted::sign(&signer, &keys.id(), &body)).encode()
+            };
+            heard(relays, state, turn, &says(0, verdict)).unwrap();
+            assert!(matches!(frames(turn)[..], [Frame::Update(_)]), "it does not know ours");
+            heard(relays, state, turn, &says(version, verdict)).unwrap();
+            assert!(frames(turn).iter().any(|frame| matches!(frame, Frame::Put(_))), "{verdict:?}: now it is left");
+        });
+    }
 }
 
 #[test]
