@@ -28,5 +28,6 @@ mod storage;
 mod tests;
 
 pub use cipher::MlsCipher;
+pub use crypto::{Crypto, NoRandomness};
 pub use epoch::epoch_id;
 pub use rows::{MemoryRows, MlsRows, RowsError};

@@ -1,18 +1,22 @@
 //! What a text, a commit, an add and a join cost in rooms of 10, 100 and 250 members with real MLS: CPU, bytes on the
-//! wire, bytes of rows. Beside it, in the same run, what the signatures and seals alone cost, and mls-rs with the same suite.
+//! wire, bytes of rows. Beside it, in the same run, what the signatures and seals alone cost, and OpenMLS alone: with the same suite,
+//! the same cryptography and rows in memory.
 //!
 //! `cargo bench -p symbolon-tests --bench rooms`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+#[path = "rooms/bare.rs"]
+mod bare;
 #[path = "../tests/other_mls/provider.rs"]
 mod provider;
 
+use bare::Bare;
 use mls_rs::CipherSuiteProvider as _;
 use provider::Suite;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Instant;
-use symbolon_core::world::{Lifetime, Opened, PackageKind, Proposals, RoomCipher};
+use symbolon_core::world::{LEAVES_MAX, Lifetime, Opened, PackageKind, Pending, Proposals, RoomCipher};
 use symbolon_node::mls::{MemoryRows, MlsCipher, MlsRows, RowsError};
 use symbolon_presence::id::{Digest, RoomId};
 use symbolon_presence::time::Timestamp;
@@ -68,6 +72,14 @@ impl Member {
         let done = what(&mut self.cipher);
         self.cipher.flush().unwrap();
         (done, start.elapsed().as_secs_f64() * 1e3, self.rows.written.get() - before)
+    }
+
+    /// Commits as one turn of a node does: made, adopted, and told to others.
+    fn commits(&mut self, proposals: &Proposals) -> Pending {
+        let pending = self.cipher.commit(ROOM, proposals, &[5; 100]).unwrap();
+        self.cipher.adopt(ROOM, pending.epoch).unwrap();
+        self.cipher.complete(ROOM).unwrap();
+        pending
     }
 
     fn follow(&mut self, commit: &[u8]) {
@@ -169,6 +181,141 @@ fn warm(members: &mut [Member]) {
     }
 }
 
+/// The same people in a group of OpenMLS's alone.
+fn bare_room(size: usize) -> Vec<Bare> {
+    let (mut creator, mut others, mut add, mut idle) = (Bare::new(), Vec::new(), Vec::new(), Bare::new());
+    creator.create();
+    for place in 1..size {
+        if place == 1 || place + 1 == size || place % 8 == 0 {
+            let mut member = Bare::new();
+            add.push(member.package());
+            others.push(member);
+        } else {
+            // OpenMLS takes each signature key once.
+            idle = Bare::new();
+            add.push(idle.package());
+        }
+    }
+    drop(idle);
+    let (_, welcome) = creator.commit(&add);
+    let welcome = welcome.unwrap();
+    others.iter_mut().for_each(|member| member.join(&welcome));
+    let mut members = vec![creator];
+    members.append(&mut others);
+    members
+}
+
+fn warm_bare(members: &mut [Bare]) {
+    for place in 0..members.len() {
+        let (commit, _) = members[place].commit(&[]);
+        for (other, member) in members.iter_mut().enumerate() {
+            if other != place {
+                member.follow(&commit);
+            }
+        }
+    }
+}
+
+/// CPU milliseconds of this process so far; it counts in steps of ten.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).unwrap_or_default();
+    (ticks(11) + ticks(12)) * 10.0
+}
+
+fn wall() -> f64 {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    START.elapsed().as_secs_f64() * 1e3
+}
+
+/// What was measured of ours and of OpenMLS alone, by turns.
+#[derive(Default)]
+struct Pair {
+    ours: Vec<f64>,
+    bare: Vec<f64>,
+}
+
+fn timed<T>(clock: fn() -> f64, times: &mut Vec<f64>, what: impl FnOnce() -> T) -> T {
+    let start = clock();
+    let done = what();
+    times.push(clock() - start);
+    done
+}
+
+impl Pair {
+    fn print(&self, what: &str, of: impl Fn(&[f64]) -> f64) {
+        let (ours, bare) = (of(&self.ours), of(&self.bare));
+        println!("    {what}: ours {ours:.3} ms, OpenMLS alone {bare:.3} ms; ours takes {:.2} of it", ours / bare);
+    }
+}
+
+/// Of what is short, the shortest: a machine that does other work beside makes some longer.
+fn best(times: &[f64]) -> f64 {
+    times.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+/// Of what is long, the mean.
+fn mean(times: &[f64]) -> f64 {
+    times.iter().sum::<f64>() / times.len() as f64
+}
+
+/// Ours beside OpenMLS alone. Of ours all that a turn does: what is written is flushed, a parent is kept.
+fn beside(members: &mut [Member], bare: &mut [Bare], size: usize, name: &str) {
+    println!("  beside OpenMLS alone, {name}:");
+    for writes in [true, false] {
+        bare.iter_mut().for_each(|member| member.writes_secrets(writes));
+        let (mut seal, mut open) = (Pair::default(), Pair::default());
+        for _ in 0..100 {
+            let text = timed(wall, &mut seal.ours, || {
+                let text = members[0].cipher.seal(ROOM, &[9; 200], b"").unwrap().bytes;
+                members[0].cipher.flush().unwrap();
+                text
+            });
+            timed(wall, &mut open.ours, || {
+                members[1].cipher.open(ROOM, &text).unwrap();
+                members[1].cipher.flush().unwrap();
+            });
+            let text = timed(wall, &mut seal.bare, || bare[0].seal(&[9; 200]));
+            timed(wall, &mut open.bare, || bare[1].open(&text));
+        }
+        let how = if writes { "its secrets written with each text" } else { "nothing written for a text" };
+        seal.print(&format!("text sealed ({how})"), best);
+        open.print(&format!("text opened ({how})"), best);
+    }
+    bare.iter_mut().for_each(|member| member.writes_secrets(true));
+    let (mut add, mut follow, mut join) = (Pair::default(), Pair::default(), Pair::default());
+    // Some more have to find a place after these.
+    for _ in 0..(LEAVES_MAX - 1 - size).min(10) {
+        let mut newcomer = Member::new();
+        let proposals = Proposals { add: vec![newcomer.package()], ..Proposals::default() };
+        let pending = timed(cpu, &mut add.ours, || {
+            let pending = members[0].commits(&proposals);
+            members[0].cipher.flush().unwrap();
+            pending
+        });
+        timed(cpu, &mut follow.ours, || {
+            members[1].follow(&pending.commit);
+            members[1].cipher.flush().unwrap();
+        });
+        members[2..].iter_mut().for_each(|member| member.follow(&pending.commit));
+        timed(cpu, &mut join.ours, || {
+            newcomer.cipher.join_welcome(pending.welcome.as_ref().unwrap()).unwrap();
+            newcomer.cipher.flush().unwrap();
+        });
+
+        let mut newcomer = Bare::new();
+        let package = newcomer.package();
+        let (commit, welcome) = timed(cpu, &mut add.bare, || bare[0].commit(std::slice::from_ref(&package)));
+        timed(cpu, &mut follow.bare, || bare[1].follow(&commit));
+        bare[2..].iter_mut().for_each(|member| member.follow(&commit));
+        timed(cpu, &mut join.bare, || newcomer.join(welcome.as_ref().unwrap()));
+    }
+    add.print("one added, CPU of who adds", mean);
+    follow.print("one added, CPU of a member", mean);
+    join.print("join by Welcome, CPU", mean);
+}
+
 /// Milliseconds of one signature, one verification, one seal and one opening with X-Wing.
 fn floor() {
     let (secret, public) = Suite.signature_key_generate().unwrap();
@@ -197,9 +344,17 @@ fn main() {
     for size in [10, 100, 250].into_iter().filter(|size| only.is_none_or(|only| only == *size)) {
         println!("{size} members:");
         let mut members = room(size);
+        let mut bare = bare_room(size);
+        beside(&mut members, &mut bare, size, "flat tree");
         texts(&mut members, "flat tree");
         commits(&mut members, "flat tree");
+        if size > 100 {
+            // To use the tree takes a commit of every eighth, at every eighth: minutes.
+            continue;
+        }
         warm(&mut members);
+        warm_bare(&mut bare);
+        beside(&mut members, &mut bare, size, "used tree");
         texts(&mut members, "used tree");
         for round in 0..3 {
             for place in 2..members.len() {

@@ -39,11 +39,11 @@ type EncappedKey = <HpkeKem as Kem>::EncappedKey;
 
 /// The cryptography of ciphersuite 0x004D. Holds no state.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Crypto;
+pub struct Crypto;
 
 /// The operating system gave no random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoRandomness;
+pub struct NoRandomness;
 
 impl std::fmt::Display for NoRandomness {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -222,7 +222,7 @@ impl Sim {
             at,
             to,
             other,
-            Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source::default(), keys: None }),
+            Happening::Input(Input::LinkUp { link, dial: None, path: Path::Direct, source: Source(from as u64), keys: None }),
         );
         self.plan(
             at,

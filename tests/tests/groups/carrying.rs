@@ -84,6 +84,32 @@ fn members_who_are_no_friends_and_have_no_relay_hear_each_other_by_the_friend_of
     assert_eq!(state_of(&mut sim, BEN, &sent), MessageState::Delivered);
 }
 
+/// A relay that takes no more mailboxes leaves members of one room with one and members without.
+#[test]
+fn what_a_relay_brought_is_receipted_by_the_friend_of_both_when_its_writer_has_no_relay() {
+    let mut sim = Sim::new(35, Faults::NONE);
+    for name in ["Ana", "Ben", "Cem"] {
+        sim.add(name);
+    }
+    let (_, link) = sim.add_relay();
+    assert!(sim.command(CEM, Command::RelayAdd { link, claim: None }).is_ok());
+    sim.run_for(MINUTE);
+    sim.befriend(ANA, BEN);
+    sim.befriend(ANA, CEM);
+    sim.run_for(HOUR);
+    create(&mut sim, ANA, "The crew");
+    add(&mut sim, ANA, "The crew", &["Ben", "Cem"]);
+    sim.run_for(HOUR);
+    let before = sim.tally.fetched;
+    let sent = say(&mut sim, BEN, "The crew", "good morning");
+    sim.run_for(10 * MINUTE);
+    assert_eq!(texts(&mut sim, CEM, "The crew"), ["good morning"]);
+    assert!(sim.tally.fetched > before, "it came by his relay");
+    assert_eq!(sim.message(BEN, sent.message).tally.map(|tally| (tally.delivered, tally.members)), Some((2, 2)));
+    let Ok(Reply::Status(status)) = sim.command(CEM, Command::Status) else { panic!("no status") };
+    assert_eq!(status.queue, 0, "the list waits for nobody");
+}
+
 #[test]
 fn nothing_is_carried_between_friends_who_are_in_no_room_with_the_courier() {
     let mut sim = Sim::new(34, Faults::NONE);

@@ -11,7 +11,7 @@ use crate::rows::{Inner, RelayKey};
 use crate::seam::{CloseReason, LinkId, NetAction};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::RoomPayload;
+use crate::wire::{Capabilities, RoomPayload};
 use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::limits::RECEIPT_MAX;
@@ -109,13 +109,13 @@ impl Delivery {
     }
 
     /// Tells a device what became of envelopes that it left at a relay: at once if it is here,
-    /// else by its own relay.
+    /// else by its own relay or by a friend in between.
     pub fn tell(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, items: Vec<ReceiptItem>) -> Result<(), TurnFailed> {
         let link = self.sessions.get(device).and_then(|session| session.link);
         let is_here = link.and_then(|link| self.links.get(&link)).is_some_and(|link| link.proved);
-        let has_relay = state.devices.get(device).is_some_and(|row| !row.relay_mailboxes.is_empty());
-        let has_relay = has_relay && outbox::has_room_for_list(state, turn, device)?;
-        if !is_here && !has_relay {
+        let has_relay = || state.devices.get(device).is_some_and(|row| !row.relay_mailboxes.is_empty());
+        let has_way = is_here || ((has_relay() || has_courier(state, device)) && outbox::has_room_for_list(state, turn, device)?);
+        if !has_way {
             // Its sender puts it again when it is here, and hears it then.
             return Ok(());
         }
@@ -181,6 +181,15 @@ impl Delivery {
             }
         }
     }
+}
+
+/// Whether a friend of ours may meet a device, and takes along what is for it: else a list for a device without a relay would
+/// wait for nothing.
+fn has_courier(state: &State, device: &DeviceId) -> bool {
+    state.own.capabilities.has(Capabilities::CARRYING)
+        && rooms::together_with(state, device)
+            .iter()
+            .any(|other| state.can(other, Capabilities::CARRYING) && state.friend_of(other).is_some_and(|friend| friend.stands()))
 }
 
 /// A room message that stands outside the order of frames; none when there is no room to say it in.

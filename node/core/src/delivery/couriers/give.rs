@@ -2,7 +2,7 @@
 
 use super::super::Delivery;
 use super::super::outbox::{self, OutboxRow};
-use super::super::owner::Lane;
+use super::super::owner::{EnvelopeOwner, Lane};
 use super::super::pump::{self, Gate, Looked, Way};
 use super::super::sealing::Sealer;
 use super::book::{Couriers, HANDED_MAX, Handed};
@@ -54,8 +54,10 @@ impl Way for ByCourier<'_> {
     }
 
     fn put(&mut self, turn: &mut Turn<'_>, number: u64, row: &OutboxRow) -> Looked {
-        // Steps of requests are for two alone; and a copy at a relay is as good as one with a friend.
-        let is_given = row.owner.policy().lane == Lane::Rooms && row.via.is_none() && row.stored.is_none();
+        // Steps of requests are for two alone; and a copy at a relay is as good as one with a friend. A list of receipts is no step:
+        // it goes before the others so that their sender does not wait for it.
+        let is_of_rooms = row.owner.policy().lane == Lane::Rooms || row.owner == EnvelopeOwner::Receipts;
+        let is_given = is_of_rooms && row.via.is_none() && row.stored.is_none();
         if !is_given || self.out.contains(&row.frame) || !outbox::has_way(row, self.device) {
             return Looked::Past;
         }
