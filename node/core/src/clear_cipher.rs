@@ -258,7 +258,7 @@ impl RoomCipher for ClearCipher {
     fn view_welcome(&self, welcome: &[u8], label: &str) -> Result<WelcomeView, CipherError> {
         let Welcomed { room, epoch, .. } = self.welcomed(welcome)?;
         let exported = exported(&epoch, label, &[]);
-        Ok(WelcomeView { room, number: epoch.number, state: epoch.state, members: epoch.members.into_values().collect(), exported })
+        Ok(WelcomeView { room, number: epoch.number, state: epoch.state, members: epoch.members.values().cloned().collect(), exported })
     }
 
     fn welcome_leaf(&self, welcome: &[u8]) -> Result<LeafKey, CipherError> {
@@ -293,7 +293,7 @@ impl RoomCipher for ClearCipher {
         if place.pending.is_some() || (proposals.state.is_some() && place.current.state.is_none()) {
             return Err(CipherError::Broken);
         }
-        let mut members = place.current.members.clone();
+        let mut members = BTreeMap::clone(&place.current.members);
         for index in &proposals.remove {
             if *index == place.own || members.remove(index).is_none() {
                 return Err(CipherError::Broken);

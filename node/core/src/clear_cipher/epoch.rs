@@ -4,6 +4,7 @@ use super::{FORWARD_DISTANCE, OUT_OF_ORDER_TOLERANCE};
 use crate::world::{CipherError, Member};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use symbolon_presence::id::{Digest, EpochId, RoomId};
 
 /// SHA-256 over a label and parts, each preceded by its length.
@@ -32,7 +33,8 @@ pub(super) struct Epoch {
     pub number: u64,
     pub id: EpochId,
     pub secret: Digest,
-    pub members: BTreeMap<u32, Member>,
+    /// Shared by all copies: a simulation keeps one for each turn, of large rooms as well.
+    pub members: Arc<BTreeMap<u32, Member>>,
     pub state: Option<Digest>,
     pub texts_sent: u32,
     pub commits_sent: u32,
@@ -46,7 +48,7 @@ impl Epoch {
             number,
             id: EpochId([0; 32]),
             secret,
-            members,
+            members: Arc::new(members),
             state,
             texts_sent: 0,
             commits_sent: 0,

@@ -160,7 +160,7 @@ impl Room {
 
     /// The members after a commit, and those whom it adds.
     fn apply(&self, body: &CommitBody) -> Result<(BTreeMap<u32, Member>, Vec<Member>), CipherError> {
-        let mut members = self.current.members.clone();
+        let mut members = BTreeMap::clone(&self.current.members);
         for index in &body.remove {
             if body.sender.is_none_or(|sender| sender == *index) || members.remove(index).is_none() {
                 return Err(CipherError::Broken);
