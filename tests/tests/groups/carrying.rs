@@ -129,3 +129,31 @@ fn nothing_is_carried_between_friends_who_are_in_no_room_with_the_courier() {
     sim.run_for(HOUR);
     assert_eq!(texts(&mut sim, CEM, "Ana"), ["by nobody"]);
 }
+
+#[test]
+fn what_a_courier_brings_before_the_welcome_of_who_comes_in_comes_again_behind_it() {
+    let mut sim = Sim::new(35, Faults::NONE);
+    for name in ["Ana", "Ben", "Cem"] {
+        sim.add(name);
+    }
+    sim.befriend(ANA, BEN);
+    sim.befriend(ANA, CEM);
+    sim.run_for(HOUR);
+    create(&mut sim, ANA, "The crew");
+    add(&mut sim, ANA, "The crew", &["Ben"]);
+    sim.run_for(MINUTE);
+    add(&mut sim, ANA, "The crew", &["Cem"]);
+    assert!(sim.run_until(MINUTE, |sim| rooms(sim, ANA)[0].members == 3));
+    // The Welcome does not arrive. What Ben says to Cem lies with Ana, and is put first when she meets him.
+    sim.set_apart(ANA, CEM, true);
+    sim.run_for(MINUTE);
+    assert!(rooms(&mut sim, CEM).is_empty());
+    sim.set_apart(ANA, CEM, false);
+    assert!(sim.run_until(HOUR, |sim| rooms(sim, CEM).len() == 1));
+    let sent = say(&mut sim, BEN, "The crew", "welcome");
+    let answer = say(&mut sim, CEM, "The crew", "thank you");
+    sim.run_for(MINUTE);
+    assert_eq!(texts(&mut sim, CEM, "The crew"), ["thank you", "welcome"]);
+    assert_eq!(texts(&mut sim, BEN, "The crew"), ["thank you", "welcome"]);
+    assert_eq!((state_of(&mut sim, BEN, &sent), state_of(&mut sim, CEM, &answer)), (MessageState::Delivered, MessageState::Delivered));
+}

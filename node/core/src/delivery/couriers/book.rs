@@ -9,12 +9,16 @@ use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, FrameId};
-use symbolon_presence::time::{SECOND, Timestamp};
+use symbolon_presence::time::{DAY, MINUTE, SECOND, Timestamp};
 
 /// How long an envelope waits for its device or a relay before it is given to couriers.
 const PATIENCE: u64 = 10 * SECOND;
 /// Envelopes for one device that a courier has without a receipt.
 pub(super) const HANDED_MAX: usize = 64;
+
+/// How long after that what a courier has brought no receipt for is given again: it may not have been able to take it, or have
+/// dropped it. Twice as long each time.
+const AGAIN: u64 = 2 * MINUTE;
 
 /// What one courier was given for one device.
 #[derive(Debug)]
@@ -23,11 +27,22 @@ pub(super) struct Handed {
     pub pump: Pump,
     /// Without a receipt yet: at most [`HANDED_MAX`].
     pub out: BTreeSet<FrameId>,
+    /// When all of that is given again, and the pause before.
+    pub again: (Timestamp, u64),
 }
 
 impl Handed {
-    pub fn on(link: LinkId) -> Self {
-        Self { link, pump: Pump::default(), out: BTreeSet::new() }
+    pub fn on(link: LinkId, now: Timestamp) -> Self {
+        Self { link, pump: Pump::default(), out: BTreeSet::new(), again: (now.after(AGAIN), AGAIN) }
+    }
+
+    /// What has waited for a receipt for long is given again.
+    pub fn look(&mut self, now: Timestamp) {
+        if self.again.0 <= now {
+            let pause = self.again.1.saturating_mul(2).min(DAY);
+            self.again = (now.after(pause), pause);
+            self.restart();
+        }
     }
 
     pub fn restart(&mut self) {
@@ -55,13 +70,15 @@ impl Couriers {
 
     /// When something is to be given to couriers.
     pub fn next_due(&self) -> Option<Timestamp> {
-        self.due.values().min().copied()
+        self.due.values().min().copied().into_iter().chain(self.load.next_due()).min()
     }
 
     /// Something lies in a device's outbox, or may go no other way any more.
     pub fn queued(&mut self, state: &State, delivery: &Delivery, now: Timestamp, device: &DeviceId) {
         if delivery.link_of(device).is_none() && rooms::shared_with(state, device).is_some() {
-            self.due.entry(*device).or_insert(now.after(PATIENCE));
+            let at = now.after(PATIENCE);
+            let due = self.due.entry(*device).or_insert(at);
+            *due = at.min(*due);
         }
     }
 

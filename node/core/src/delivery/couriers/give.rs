@@ -17,6 +17,7 @@ use crate::wire::Capabilities;
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, FrameId};
 use symbolon_presence::sign::VerifyingKey;
+use symbolon_presence::time::Timestamp;
 use symbolon_relay::carry::{Carried, Carry};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Outcome, ReceiptItem, Refusal};
@@ -95,19 +96,27 @@ impl Couriers {
         let mut theirs: Vec<(DeviceId, LinkId)> = theirs.map(|(courier, _, link)| (courier, link)).collect();
         // Those who have some of it already; each more is one more copy that the device gets.
         theirs.sort_by_key(|(courier, _)| !self.handed.contains_key(&(*courier, *to)));
+        let mut wake: Option<Timestamp> = None;
         for (courier, link) in theirs.into_iter().take(COURIERS_MAX) {
-            let handed = self.handed.entry((courier, *to)).or_insert_with(|| Handed::on(link));
+            let handed = self.handed.entry((courier, *to)).or_insert_with(|| Handed::on(link, turn.now));
             if handed.link != link {
-                *handed = Handed::on(link);
+                *handed = Handed::on(link, turn.now);
             }
+            handed.look(turn.now);
             let Some(device) = state.devices.get(to) else { return Ok(()) };
             let mut sealer = Sealer::of(device);
             let (out, sealing) = (&mut handed.out, &mut sealer);
             let mut way = ByCourier { state, device, link, out, sealer: sealing, given: 0, read: [false; 2] };
             handed.pump.run(turn, device, Gate::Everything, &mut way)?;
             let given = way.given;
+            if !handed.out.is_empty() {
+                wake = Some(wake.unwrap_or(handed.again.0).min(handed.again.0));
+            }
             sealer.keep(state, turn, to);
             delivery.count("carry", given);
+        }
+        if let Some(wake) = wake {
+            self.due.entry(*to).or_insert(wake);
         }
         Ok(())
     }

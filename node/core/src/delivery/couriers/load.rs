@@ -9,8 +9,9 @@ use crate::seam::LinkId;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed, decode_row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, FrameId, PeerId, RoomId};
+use symbolon_presence::time::{HOUR, SECOND, Timestamp};
 use symbolon_relay::carry::Carried;
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Put, Receipt};
@@ -22,6 +23,19 @@ const PASSED_MAX: usize = 256;
 
 /// Of these, of one person: so what is no good holds up nobody else's, and alone closes no link.
 pub(super) const PASSED_OF_PERSON_MAX: usize = 16;
+
+/// How long after something was put on a link what has no answer, or was put off, is put there again; then twice as long each time.
+const AGAIN: u64 = 15 * SECOND;
+
+/// The longest of these pauses.
+const AGAIN_MAX: u64 = HOUR;
+
+/// So many of one person are put again at once.
+const AGAIN_AT_ONCE: usize = 3;
+
+/// So often something of one person that has no answer is put again on one link before one of it has been answered: with what was
+/// put there at first that alone closes no link, either.
+pub(super) const AGAIN_OF_PERSON_MAX: usize = 12;
 
 /// What was put on so many links without a receipt is dropped: it may be why they closed. Its sender still owns it.
 const TRIES_MAX: u8 = 2;
@@ -35,6 +49,54 @@ struct Passed {
     /// At most [`PASSED_MAX`] without any answer: the numbers of their rows, and whose they are; none once their receiver has
     /// answered that it cannot open them yet.
     frames: BTreeMap<FrameId, (u64, Option<PeerId>)>,
+    /// When some of these are put again, and the pause before that.
+    again: (Timestamp, u64),
+    repeated: BTreeMap<PeerId, Repeated>,
+}
+
+/// What of one person was put again on a link.
+#[derive(Debug, Default)]
+struct Repeated {
+    /// How often that was something without an answer.
+    count: usize,
+    /// The number that was put again last.
+    last: u64,
+    /// All that were put again since one of them had an answer; no more than were put.
+    numbers: BTreeSet<u64>,
+}
+
+impl Passed {
+    fn on(link: LinkId, now: Timestamp) -> Self {
+        Self { link, next: BTreeMap::new(), frames: BTreeMap::new(), again: (now.after(AGAIN), AGAIN), repeated: BTreeMap::new() }
+    }
+
+    /// What is put again now: of each person a few, beginning behind those of the last time.
+    fn repeat(&mut self, peer_of: impl Fn(u64) -> Option<PeerId>) -> Vec<u64> {
+        let mut waiting: BTreeMap<PeerId, Vec<(u64, bool)>> = BTreeMap::new();
+        for (number, unanswered) in self.frames.values() {
+            if let Some(peer) = peer_of(*number) {
+                waiting.entry(peer).or_default().push((*number, unanswered.is_some()));
+            }
+        }
+        let mut chosen = Vec::new();
+        for (peer, mut numbers) in waiting {
+            let repeated = self.repeated.entry(peer).or_default();
+            let last = repeated.last;
+            numbers.sort_unstable_by_key(|(number, _)| (*number <= last, *number));
+            let mut left = AGAIN_AT_ONCE;
+            for (number, is_unanswered) in numbers {
+                if left == 0 || (is_unanswered && repeated.count >= AGAIN_OF_PERSON_MAX) {
+                    continue;
+                }
+                left -= 1;
+                repeated.count += usize::from(is_unanswered);
+                repeated.last = number;
+                repeated.numbers.insert(number);
+                chosen.push(number);
+            }
+        }
+        chosen
+    }
 }
 
 /// All that is carried: at most [`CARRIED_MAX`](crate::limits::CARRIED_MAX) rows.
@@ -131,7 +193,7 @@ impl Load {
         let passed = self.passed.get(to).is_some_and(|passed| passed.link == link);
         if !passed {
             self.drop_tried(turn, to);
-            self.passed.insert(*to, Passed { link, next: BTreeMap::new(), frames: BTreeMap::new() });
+            self.passed.insert(*to, Passed::on(link, turn.now));
         }
         let Some(passed) = self.passed.get_mut(to) else { return Ok(()) };
         let mut unsigned: BTreeMap<PeerId, usize> = BTreeMap::new();
@@ -161,6 +223,35 @@ impl Load {
         Ok(())
     }
 
+    /// When something is put again.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.passed.values().map(|passed| passed.again.0).min()
+    }
+
+    /// Puts again what has no answer: it may have come before its receiver could open it, and holds up what its sender says after
+    /// it. Who has put something off has it, and says what became of it only when it comes again.
+    pub fn put_again(&mut self, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
+        let due = self.passed.iter().filter(|(_, passed)| passed.again.0 <= turn.now).map(|(to, _)| *to);
+        for to in due.collect::<Vec<_>>() {
+            let Some(passed) = self.passed.get_mut(&to) else { continue };
+            if delivery.link_of(&to) != Some(passed.link) {
+                // They are not here: the next link begins again.
+                self.passed.remove(&to);
+                continue;
+            }
+            let (link, pause) = (passed.link, passed.again.1.saturating_mul(2).min(AGAIN_MAX));
+            passed.again = (turn.now.after(pause), pause);
+            let notes = &self.notes;
+            for number in passed.repeat(|number| notes.get(&(to, number)).map(|note| note.peer)) {
+                let row = turn.row::<CarriedRow>(Table::Carried, &carried_key(&to, number))?;
+                if let Some(put) = row.and_then(|row| row.put) {
+                    delivery.say(turn, link, "passed", &Frame::Put(put));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Drops what was put for a device often enough.
     fn drop_tried(&mut self, turn: &mut Turn<'_>, to: &DeviceId) {
         let notes = self.notes.range((*to, 0)..=(*to, u64::MAX)).filter(|(_, note)| note.tries >= TRIES_MAX);
@@ -183,6 +274,15 @@ impl Load {
     pub fn signed(&mut self, turn: &mut Turn<'_>, to: &DeviceId, frames: &[FrameId], receipt: &Receipt) -> Vec<DeviceId> {
         let Some(passed) = self.passed.get_mut(to) else { return Vec::new() };
         let settled: Vec<u64> = frames.iter().filter_map(|frame| passed.frames.remove(frame)).map(|(number, _)| number).collect();
+        for number in &settled {
+            let peer = self.notes.get(&(*to, *number)).map(|note| note.peer);
+            let repeated = peer.and_then(|peer| passed.repeated.get_mut(&peer)).filter(|repeated| repeated.numbers.contains(number));
+            if let Some(repeated) = repeated {
+                // Now it opens what is theirs: the rest goes at once.
+                *repeated = Repeated { last: repeated.last, ..Repeated::default() };
+                passed.again = (turn.now, AGAIN / 2);
+            }
+        }
         let notes = settled.into_iter().filter_map(|number| self.remove(turn, to, number));
         let senders: BTreeMap<DeviceId, (PeerId, Option<RoomId>)> = notes.map(|note| (note.from, (note.peer, note.room))).collect();
         for (from, (peer, room)) in &senders {

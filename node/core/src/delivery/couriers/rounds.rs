@@ -14,14 +14,14 @@ use symbolon_presence::time::SECOND;
 const SOON: u64 = 5 * SECOND;
 
 impl Couriers {
-    /// Gives what is due to those who are here.
+    /// Gives what is due to those who are here, and puts again what has no answer.
     pub fn tick(&mut self, state: &mut State, delivery: &mut Delivery, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let due: Vec<DeviceId> = self.due.iter().filter(|(_, at)| **at <= turn.now).map(|(device, _)| *device).collect();
         for device in due {
             self.due.remove(&device);
             self.give(state, delivery, turn, &device)?;
         }
-        Ok(())
+        self.load.put_again(delivery, turn)
     }
 
     /// Devices have proved to be here: what is carried for them is put, what was signed for them is handed back, and what

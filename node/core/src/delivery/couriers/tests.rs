@@ -3,7 +3,7 @@
 
 use super::super::Delivery;
 use super::Couriers;
-use super::load::PASSED_OF_PERSON_MAX;
+use super::load::{AGAIN_OF_PERSON_MAX, PASSED_OF_PERSON_MAX};
 use super::note::Giver;
 use crate::fixture::{Person, in_turn, proved};
 use crate::limits::{CARRIED_BYTES_MAX, CARRIED_LIFE, CARRIED_MAX, CARRIED_OF_FRIEND_MAX, CARRIED_OF_ROOM_MAX};
@@ -18,7 +18,7 @@ use symbolon_presence::id::RoomId;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::seeds::{Ratchet, Seed};
 use symbolon_presence::sign::SigningKey;
-use symbolon_presence::time::DAY;
+use symbolon_presence::time::{DAY, HOUR, SECOND};
 use symbolon_relay::carry::{Carried, Carry};
 use symbolon_relay::put::{Outcome, Put, Receipt, ReceiptBody, ReceiptItem};
 
@@ -205,5 +205,53 @@ fn what_a_courier_says_counts_only_under_the_signature_of_who_has_it() {
         let signed = Receipt::sign(&cem.identity.signing, &mailbox, &body);
         assert_eq!(brought(&mut couriers, state, turn, LinkId(9), &signed), None, "from nobody");
         assert_eq!(brought(&mut couriers, state, turn, link, &signed), Some(1));
+    });
+}
+
+#[test]
+fn what_was_put_without_an_answer_is_put_again_and_junk_of_one_person_only_so_often() {
+    in_turn(|state, turn| {
+        let (mut delivery, mut couriers) = (Delivery::default(), Couriers::default());
+        let (_ana, cem, hers) = scene(state, turn, &mut delivery);
+        let to = cem.device.device;
+        for number in 0..5 {
+            assert!(couriers.take(state, &mut delivery, turn, hers, Carry { to, put: put(number) }).unwrap());
+        }
+        let link = proved(&mut delivery, state, turn, &cem, 2);
+        couriers.load.pass(&mut delivery, turn, &to).unwrap();
+        let passed = |delivery: &Delivery| delivery.sent.get("passed").copied().unwrap_or(0);
+        assert_eq!(passed(&delivery), 5);
+        couriers.tick(state, &mut delivery, turn).unwrap();
+        assert_eq!(passed(&delivery), 5, "it has just been put");
+        turn.now = turn.now.after(15 * SECOND);
+        assert_eq!(couriers.next_due(), Some(turn.now));
+        couriers.tick(state, &mut delivery, turn).unwrap();
+        assert_eq!(passed(&delivery), 8, "three of them");
+        for _ in 0..10 {
+            turn.now = turn.now.after(HOUR);
+            couriers.tick(state, &mut delivery, turn).unwrap();
+        }
+        assert_eq!(passed(&delivery), 5 + AGAIN_OF_PERSON_MAX as u64, "and no more for junk");
+
+        // One that was put again is answered: he can open what is hers now, and more of it follows at once.
+        let sign = |state: &State, turn: &Turn<'_>, number: u64| {
+            let items = vec![ReceiptItem { frame: put(number).frame, outcome: Outcome::Delivered }];
+            let mailbox = state.devices.get(&to).unwrap().entry.mailbox;
+            Receipt::sign(&cem.identity.signing, &mailbox, &ReceiptBody { at: turn.now, items })
+        };
+        let before = passed(&delivery);
+        let receipt = sign(state, turn, 0);
+        couriers.signed(state, &mut delivery, turn, link, &receipt).unwrap();
+        couriers.tick(state, &mut delivery, turn).unwrap();
+        assert_eq!(passed(&delivery), before + 3);
+        // One that was put for the first time says nothing of the others.
+        assert!(couriers.take(state, &mut delivery, turn, hers, Carry { to, put: put(9) }).unwrap());
+        let receipt = sign(state, turn, 9);
+        couriers.signed(state, &mut delivery, turn, link, &receipt).unwrap();
+        couriers.tick(state, &mut delivery, turn).unwrap();
+        assert_eq!(passed(&delivery), before + 4);
+        turn.now = turn.now.after(15 * SECOND);
+        couriers.tick(state, &mut delivery, turn).unwrap();
+        assert_eq!(passed(&delivery), before + 7);
     });
 }
