@@ -380,3 +380,61 @@ fn halves_that_were_apart_are_one_room_again_and_each_text_is_there_once() {
         assert_eq!(texts(&mut sim, ix, "The crew").len(), 8);
     }
 }
+
+#[test]
+fn who_is_back_after_weeks_and_wishes_for_something_at_once_stays_in_the_room_of_the_others() {
+    for seed in 70..73 {
+        let mut sim = crew(seed, &["Ana", "Ben", "Cem", "Dea"]);
+        room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Ben"), role: RoomRole::Admin }));
+        sim.run_for(MINUTE);
+        sim.crash(BEN, 30 * DAY);
+        sim.run_for(DAY);
+        room(sim.command(ANA, Command::RoomTopic { room: name("The crew"), topic: "without Ben".into() }));
+        assert!(sim.run_until(30 * DAY, |sim| sim.nodes[BEN].is_up()));
+        // It stands before all that the others have done in the epoch that Ben is in; and that is final for them.
+        room(sim.command(BEN, Command::RoomRemove { room: name("The crew"), who: vec![name("Dea")] }));
+        sim.run_for(HOUR);
+        assert_agree(&mut sim, &[ANA, BEN, CEM], "The crew");
+        assert_eq!(rooms(&mut sim, BEN)[0].topic, "without Ben", "seed {seed}");
+        assert_eq!((standing(&mut sim, DEA), members(&mut sim, ANA, "The crew").len()), (RoomStanding::Removed, 3), "seed {seed}");
+    }
+}
+
+#[test]
+fn who_goes_back_hears_the_whole_branch_of_the_others_before_they_commit_what_they_wished_for() {
+    for seed in 80..83 {
+        let mut sim = crew(seed, &["Ana", "Ben", "Cem", "Dea"]);
+        room(sim.command(ANA, Command::RoomRole { room: name("The crew"), who: name("Ben"), role: RoomRole::Admin }));
+        let eda = sim.add("Eda");
+        sim.befriend(ANA, eda);
+        sim.run_for(MINUTE);
+        let halves = ([ANA, CEM, eda], [BEN, DEA]);
+        cut(&mut sim, &halves.0, &halves.1, true);
+        room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Cem")] }));
+        sim.run_for(MINUTE);
+        add(&mut sim, ANA, "The crew", &["Eda"]);
+        room(sim.command(BEN, Command::RoomRemove { room: name("The crew"), who: vec![name("Dea")] }));
+        sim.run_for(HOUR);
+        cut(&mut sim, &halves.0, &halves.1, false);
+        sim.run_for(HOUR);
+        assert_agree(&mut sim, &[ANA, BEN, eda], "The crew");
+        assert_eq!(rooms(&mut sim, ANA)[0].members, 3, "seed {seed}");
+        // Ben's removal of Dea stands before that Eda was added, if both are of one epoch: then she would come in twice.
+        let came = |lines: Vec<String>, line: &str| lines.iter().filter(|other| *other == line).count();
+        assert_eq!(came(lines(&mut sim, ANA, "The crew"), "You added Eda"), 1, "seed {seed}");
+        assert_eq!(came(lines(&mut sim, eda, "The crew"), "Ana added you"), 1, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_text_waits_for_nobody_who_is_not_in_the_room_any_more() {
+    let mut sim = crew(8, &["Ana", "Ben", "Cem"]);
+    sim.crash(CEM, 30 * DAY);
+    let before = say(&mut sim, BEN, "The crew", "before");
+    sim.run_for(MINUTE);
+    assert_eq!(sim.message(BEN, before.message).state, MessageState::Queued);
+    room(sim.command(ANA, Command::RoomRemove { room: name("The crew"), who: vec![name("Cem")] }));
+    sim.run_for(MINUTE);
+    let view = sim.message(BEN, before.message);
+    assert_eq!((view.state, view.tally.map(|tally| (tally.delivered, tally.members))), (MessageState::Delivered, Some((1, 2))));
+}

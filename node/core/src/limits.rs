@@ -485,6 +485,16 @@ pub const UPDATE_PATIENCE_SHORT: u64 = MINUTE;
 pub const UPDATE_PATIENCE_WHILE_MOVING: u64 = HOUR;
 /// The same while what comes is of an epoch to which the room has not come here.
 pub const UPDATE_PATIENCE_WHILE_BEHIND: u64 = DAY;
+/// So long a shared room must be quiet before a wish is committed there, after a start that follows a day or more away.
+pub const WISH_PATIENCE: u64 = 10 * SECOND;
+/// So long after such a start others who commit again and again put it off at most.
+pub const WISH_PATIENCE_WHILE_MOVING: u64 = MINUTE;
+/// The same while what comes is of an epoch to which the room has not come here.
+pub const WISH_PATIENCE_WHILE_BEHIND: u64 = 10 * MINUTE;
+/// So long a shared room that has gone back must be quiet before a wish is committed there: more of the other branch may come.
+pub const WISH_PATIENCE_BACK: u64 = 5 * SECOND;
+/// So long others put it off at most then.
+pub const WISH_PATIENCE_BACK_MOVING: u64 = 30 * SECOND;
 /// Or after so many ordered frames of ours, drawn likewise.
 pub const COMMIT_FRAMES: u64 = 100;
 /// Pause between two sweeps of expired rows.

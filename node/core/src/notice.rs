@@ -163,6 +163,8 @@ pub(crate) enum RenewalNotice {
 pub(crate) enum GroupsNotice {
     /// A room is in another epoch than before, or new here.
     Moved(RoomId),
+    /// A room has gone back to an epoch of before, and takes another branch.
+    WentBack(RoomId),
     /// Something has come of an epoch to which a room has not come here.
     Behind(RoomId),
     /// Something is to be so in a room.

@@ -222,6 +222,10 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         let due = turn.now.after(pause / 2 + turn.rng.next_u64() % pause.max(1));
         state.change_group(turn, room, |group| group.regrant = Some(group.regrant.unwrap_or(due)));
     }
+    let is_gone =
+        |leaf: &&RosterLeaf| effects.iter().any(|effect| *effect == Effect::Removed(leaf.user) || *effect == Effect::Left(leaf.user));
+    let gone: Vec<DeviceId> = group.roster.leaves.iter().filter(is_gone).map(|leaf| leaf.device).collect();
+    texts::gone(state, turn, room, &gone)?;
     let is_of_people = |effect: &&Effect| matches!(effect, Effect::Came(_) | Effect::Removed(_) | Effect::Left(_));
     let is_of_device = |effect: &&Effect| matches!(effect, Effect::DeviceCame(_) | Effect::DeviceGone(_));
     let has_people = effects.iter().any(|effect| is_of_people(&effect));

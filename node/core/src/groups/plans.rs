@@ -76,6 +76,11 @@ impl Groups {
         self.note(room);
     }
 
+    /// A room has gone back, and takes another branch.
+    pub fn went_back(&mut self, room: RoomId, now: Timestamp) {
+        self.quiet.went_back(room, now);
+    }
+
     /// A frame has come of an epoch to which a room has not come here.
     pub fn behind(&mut self, room: RoomId, now: Timestamp) {
         self.quiet.behind(room, now);
@@ -128,8 +133,10 @@ impl Groups {
             let is_asked = |device: &DeviceId| self.asked.get(device).is_none_or(|at| now.since(*at) < ADD_PATIENCE && *at <= now);
             let number = |state: &State| state.groups.rooms.get(&room).map(|group| group.number);
             let (before, held) = (number(state), self.packages.keys().copied().collect::<Vec<_>>());
-            let missing = commit(state, turn, &room, &mut self.packages, &is_asked, now >= self.quiet.until(&room))?;
+            let may = May { wish: now >= self.quiet.wishes_until(&room), update: now >= self.quiet.until(&room) };
+            let missing = commit(state, turn, &room, &mut self.packages, &is_asked, may)?;
             if number(state) != before {
+                self.quiet.committed(&room);
                 // Whose package was used comes into another room by another one, at once.
                 for device in held.iter().filter(|device| !self.packages.contains_key(device)) {
                     self.asked.remove(device);
@@ -158,12 +165,20 @@ fn wanting<'a>(state: &'a State, device: &'a DeviceId) -> impl Iterator<Item = R
 }
 
 fn next_due(state: &State, now: Timestamp, asked: Option<Timestamp>, quiet: &Quiet) -> Option<Timestamp> {
-    let waits = |wish: &&WishRow| wish.done_in.is_none() && (wish.what.device().is_none() || wish.due > now);
-    let wishes = state.groups.wishes.values().filter(waits);
+    let at = |wish: &WishRow| wish.due.max(quiet.wishes_until(&wish.room));
+    let waits = |wish: &&WishRow| wish.done_in.is_none() && (wish.what.device().is_none() || at(wish) > now);
+    let wishes = state.groups.wishes.values().filter(waits).map(at);
     let updates = state.groups.rooms.values().filter(|group| group.is_member()).map(|group| group.due.max(quiet.until(&group.room)));
     let grants = state.groups.rooms.values().filter(|group| group.is_member()).filter_map(|group| group.regrant);
     let asked = asked.into_iter().flat_map(|at| [at.after(ADD_PATIENCE), at.after(ASK_PAUSE)]);
-    wishes.map(|wish| wish.due).chain(updates).chain(grants).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
+    wishes.chain(updates).chain(grants).chain(asked).map(|at| if at > now { at } else { now.after(ASK_PAUSE) }).min()
+}
+
+/// What may be committed now.
+#[derive(Debug, Clone, Copy)]
+struct May {
+    wish: bool,
+    update: bool,
 }
 
 /// What goes into one commit.
@@ -180,7 +195,7 @@ fn commit(
     room: &RoomId,
     packages: &mut BTreeMap<DeviceId, VerifiedPackage>,
     is_awaited: &dyn Fn(&DeviceId) -> bool,
-    may_update: bool,
+    may: May,
 ) -> Result<Vec<DeviceId>, TurnFailed> {
     let Some(group) = state.groups.rooms.get(room).filter(|group| group.is_member()).cloned() else { return Ok(Vec::new()) };
     let (mut stands, missing) = standing(state, turn, &group, packages);
@@ -188,8 +203,12 @@ fn commit(
         // They come in together.
         stands.retain(|(wish, _)| !matches!(wish.what, What::Add { .. } | What::Vouch { .. }));
     }
+    if !may.wish {
+        // The others may have gone on, or another way.
+        stands.clear();
+    }
     let plan = plan(&stands, packages);
-    let is_update_due = may_update && turn.sure >= group.due && group.roster.leaves.len() > 1;
+    let is_update_due = may.wish && may.update && turn.sure >= group.due && group.roster.leaves.len() > 1;
     if plan.acts.is_empty() && !is_update_due {
         return Ok(missing);
     }

@@ -5,6 +5,7 @@ use super::order::{self, Committer, Right, Rival};
 use super::{seats, texts, wishes};
 use crate::conversations;
 use crate::limits::RIVALS_MAX;
+use crate::notice::GroupsNotice;
 use crate::rooms;
 use crate::rows::{Group, GroupStanding, KeptCommit, Line, RivalRow, Step, WishFor, commit_key};
 use crate::state::State;
@@ -110,6 +111,7 @@ fn switch(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, step: Step, epo
     lost.iter().for_each(|other| back.note_past(other.chosen));
     state.save_group(turn, back);
     seats::follow(state, turn, room);
+    turn.tell(GroupsNotice::WentBack(*room));
     wishes::rewound(state, turn, room, step.number);
     let opened = rooms::open_shared(turn, *room, &kept.bytes)?;
     let Opened::Commit(staged) = opened else { return Err(TurnFailed("a kept commit is none").into()) };

@@ -67,11 +67,11 @@ fn is_all(bits: &[u8], users: u16) -> bool {
 
 /// Changes the tally of a text for one user, and its state when all have it.
 fn count(state: &State, turn: &mut Turn<'_>, arrival: u64, user: &PeerId, is_read: bool) -> Result<(), TurnFailed> {
-    let _ = state;
     let key = arrival.to_be_bytes();
     let Some(mut row) = turn.row::<Tally>(Table::Tally, &key)? else { return Ok(()) };
     let audience: Option<Audience> = turn.row(Table::Audience, &commit_key(&row.room, &row.epoch))?;
-    let Some(at) = audience.and_then(|audience| audience.users.iter().position(|other| other == user)) else { return Ok(()) };
+    let users = audience.map(|audience| audience.users).unwrap_or_default();
+    let Some(at) = users.iter().position(|other| other == user) else { return Ok(()) };
     let mut is_new = set(&mut row.delivered, at);
     if is_read {
         is_new |= set(&mut row.read, at);
@@ -84,12 +84,49 @@ fn count(state: &State, turn: &mut Turn<'_>, arrival: u64, user: &PeerId, is_rea
     let id = turn.row::<Message>(Table::Message, &message_key(&room, arrival))?.map(|message| message.id);
     if is_all(&row.read, row.users) {
         mark(turn, &room, arrival)?;
-    } else if is_all(&row.delivered, row.users) {
+    } else if is_with_all(state, &row, &users) {
         set_message_state(turn, &room, arrival, MessageState::Delivered, None)?;
     } else if let Some(message) = id {
         turn.notify(crate::seam::Event::MessageState { message });
     }
     Ok(())
+}
+
+/// Whether a text is with all to whom it was written, but for those who are not in the room any more.
+fn is_with_all(state: &State, row: &Tally, users: &[PeerId]) -> bool {
+    let roster = state.groups.rooms.get(&row.room).filter(|group| group.standing.is_in()).map(|group| &group.roster);
+    let is_gone = |user: &PeerId| roster.is_some_and(|roster| roster.role(user).is_none());
+    let has = |at: usize| row.delivered.get(at / 8).is_some_and(|byte| byte & (1 << (at % 8)) != 0);
+    users.iter().enumerate().all(|(at, user)| has(at) || is_gone(user))
+}
+
+/// Those whom these texts of ours lacked may be in the room no more: then nobody is waited for.
+pub(super) fn look_again(state: &State, turn: &mut Turn<'_>, room: &RoomId, texts: &BTreeSet<u64>) -> Result<(), TurnFailed> {
+    for arrival in texts {
+        let Some(row) = turn.row::<Tally>(Table::Tally, &arrival.to_be_bytes())? else { continue };
+        let Some(audience) = turn.row::<Audience>(Table::Audience, &commit_key(room, &row.epoch))? else { continue };
+        let message: Option<Message> = turn.row(Table::Message, &message_key(room, *arrival))?;
+        let waits = message.is_some_and(|message| matches!(message.state, MessageState::Queued | MessageState::Stored));
+        if waits && is_with_all(state, &row, &audience.users) {
+            set_message_state(turn, room, *arrival, MessageState::Delivered, None)?;
+        }
+    }
+    Ok(())
+}
+
+/// These devices are in the room no more: texts of ours that only they lack are waited for no longer.
+pub(super) fn gone(state: &State, turn: &mut Turn<'_>, room: &RoomId, devices: &[DeviceId]) -> Result<(), TurnFailed> {
+    let mut texts = BTreeSet::new();
+    for device in devices {
+        let mut from = ROOM_LANE;
+        loop {
+            let page = outbox::rows(turn, device, from, PAGE)?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.saturating_add(1);
+            texts.extend(page.into_iter().filter(|(_, row)| row.room == Some(*room)).filter_map(|(_, row)| row.owner.arrival()));
+        }
+    }
+    look_again(state, turn, room, &texts)
 }
 
 /// All have read it.

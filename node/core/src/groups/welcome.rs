@@ -239,6 +239,7 @@ fn come_in(
     }
     seats::say(state, turn, &room, &devices)?;
     texts::say_again(state, turn, &room, &devices, &lacking)?;
+    texts::look_again(state, turn, &room, &lacking)?;
     let line = if adder.person == me { Line::Devices } else { Line::Came(me) };
     conversations::note_line(state, turn, &room, &adder.person, line);
     turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));

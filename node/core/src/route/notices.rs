@@ -50,6 +50,10 @@ impl Machines {
                 }
                 intake.moved(state, delivery, turn, &room)
             }
+            GroupsNotice::WentBack(room) => {
+                groups.went_back(room, turn.now);
+                Ok(())
+            }
             GroupsNotice::Behind(room) => {
                 groups.behind(room, turn.now);
                 Ok(())
