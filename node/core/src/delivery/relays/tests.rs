@@ -320,7 +320,7 @@ fn n7_a_relay_that_nothing_waits_for_is_not_dialled_again() {
 fn frames(turn: &mut Turn<'_>) -> Vec<Frame> {
     let sent = turn.out.actions.drain(..).filter_map(|action| match action {
         Action::Net(NetAction::Send(LINK, bytes)) => Frame::decode(&bytes).ok(),
-        _ => None,
+        Action::Net(_) | Action::Announce(_) | Action::Reply(..) => None,
     });
     sent.collect()
 }
