@@ -5,10 +5,12 @@
 //! file knows about none of them; [`open`] is the real one.
 
 pub mod backup;
+mod backup_file;
 mod config;
 pub(crate) mod errors;
 pub(crate) mod kept;
 mod log;
+mod moves;
 pub mod open;
 pub mod recover;
 
@@ -53,7 +55,15 @@ impl std::fmt::Debug for Ready {
 /// Runs the node of a data folder on a runtime of its own, until it ends. That no caller needs
 /// an async function of this crate has a reason: its code would be compiled into the caller once more.
 pub fn run_here(config: RunConfig, ready: &mut dyn FnMut(&Ready)) -> Result<(), RunError> {
-    runtime()?.block_on(run(config, open::open, ready))
+    let runtime = runtime()?;
+    let again = RunConfig { open_browser: false, name: None, ..config.clone() };
+    let mut ended = runtime.block_on(run(config, open::open, ready));
+    // A copy of a folder is another device from now on, at the same address of the page. Nobody waits for it a second time.
+    while matches!(&ended, Err(error) if error.kind == errors::MOVES) {
+        let nobody: &mut dyn FnMut(&Ready) = &mut |_| {};
+        ended = runtime.block_on(run(again.clone(), open::open, nobody));
+    }
+    ended
 }
 
 /// What nodes and relays run on.

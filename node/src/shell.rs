@@ -134,8 +134,11 @@ pub fn run<P: Parts, T: Transport, C: Clock>(store: Store, parts: P, ends: Ends<
     };
     shell.vitals.turn_done(shell.engine.last(), false);
     shell.release(released);
-    runtime.block_on(shell.serve())?;
-    shell.engine.finish()
+    let served = runtime.block_on(shell.serve());
+    if matches!(served, Ok(()) | Err(RunError::Moves)) {
+        shell.engine.finish()?;
+    }
+    served
 }
 
 struct Shell<P: Parts, T, C> {
@@ -254,6 +257,9 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             Ok(released) => {
                 self.vitals.turn_done(self.engine.last(), released.wrote);
                 self.release(released);
+                if self.engine.moves() {
+                    return Err(RunError::Moves);
+                }
                 if takes_all {
                     self.calm.succeed();
                 }

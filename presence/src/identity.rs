@@ -212,6 +212,11 @@ impl Root {
     pub fn second_root(&self) -> Digest {
         self.second_root
     }
+
+    /// The root key as a device keeps it, with the hash of the second one.
+    pub fn kept(seed: &Secret, second_root: Digest) -> Self {
+        Self { root: SigningKey::from_seed(seed.expose()), second_root }
+    }
 }
 
 /// The private keys of this node: root key (on the first device) and device keys.

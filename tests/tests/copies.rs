@@ -11,7 +11,7 @@ mod beside;
 mod crossing;
 
 use std::collections::{BTreeMap, BTreeSet};
-use symbolon_core::command::{Command, MessageState, Reply, StatusView, Who};
+use symbolon_core::command::{Command, MessageState, OwnDeviceView, Reply, RoomStanding, StatusView, Who};
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::id::{FrameId, MessageId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};

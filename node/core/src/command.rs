@@ -14,6 +14,7 @@ mod error;
 mod friend;
 mod identity;
 mod message;
+mod moves;
 mod relay;
 mod request;
 mod room;
@@ -25,6 +26,7 @@ pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
 pub use identity::{IdentityView, InviteState, InviteView, SettingsView};
 pub use message::{MessageState, MessageView, Tally};
+pub use moves::MoveKeys;
 pub use relay::{RelayState, RelayView};
 pub use request::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView};
 pub use room::{HEIRS_MAX, MemberView, RoomRole, RoomStanding, RoomView};
@@ -186,6 +188,15 @@ pub enum Command {
         /// The part, a [`BackupPart`](crate::wire::BackupPart) in its encoding.
         part: Vec<u8>,
     },
+    /// What this folder takes along when it becomes a device of its own: a copy of which another one runs.
+    MoveKeys,
+    /// The same as [`Command::Restore`], by what a copy of a folder takes along.
+    Move {
+        /// That.
+        keys: Box<MoveKeys>,
+        /// The part, a [`BackupPart`](crate::wire::BackupPart) in its encoding.
+        part: Vec<u8>,
+    },
     /// Make a pairing code for a further device.
     DevicePair {
         /// What all friends are written once somebody has used it; none: nothing.
@@ -332,6 +343,8 @@ pub enum Reply {
     Invites(Vec<InviteView>),
     /// To [`Command::InviteRevoke`].
     InviteRevoked(InviteView),
+    /// To [`Command::MoveKeys`].
+    MoveKeys(Box<MoveKeys>),
     /// To every command about one request.
     Request(RequestView),
     /// To [`Command::Requests`]: newest first.

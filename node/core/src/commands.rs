@@ -15,6 +15,7 @@ pub(crate) use machines::Machines;
 
 use crate::command::{Command, CommandError, Reply};
 use crate::conversations::history::Part;
+use crate::copies;
 use crate::devices as own_devices;
 use crate::people;
 use crate::state::State;
@@ -50,6 +51,12 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Restore { entropy, part } => {
             let part = BackupPart::decode(&part).ok_or(CommandError::BadBackup)?;
             own_devices::restore(state, turn, &entropy, part)?;
+            Ok(own::identity(state))
+        }
+        Command::MoveKeys => Ok(Reply::MoveKeys(Box::new(copies::keys(state, turn)?))),
+        Command::Move { keys, part } => {
+            let part = BackupPart::decode(&part).ok_or(CommandError::BadBackup)?;
+            own_devices::become_own(state, turn, &keys, part)?;
             Ok(own::identity(state))
         }
         Command::DevicePair { tell } => devices::pair(state, turn, tell),

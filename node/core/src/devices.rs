@@ -50,7 +50,7 @@ pub(crate) use pairing::{certify, join, joined, pair};
 pub(crate) use phrase::{confirm_phrase, relays_of_phrase, show_phrase};
 pub(crate) use removal::{gone, remove};
 pub(crate) use renewal::sweep;
-pub(crate) use restore::restore;
+pub(crate) use restore::{become_own, restore};
 pub(crate) use returned::{asked_by_sibling, returned};
 pub(crate) use settings::{Setting, set as set_setting};
 pub(crate) use shared::is_elsewhere;

@@ -10,6 +10,7 @@ use crate::turn::put_meta;
 use crate::turn::{Turn, TurnFailed, decode_row, read};
 use crate::wire::{Capabilities, RelayMailbox, Whereabouts};
 use crate::world::Shelf;
+use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,9 +44,21 @@ pub(crate) fn certificate_renewed(turn: &mut Turn<'_>, identity: &Identity) {
     turn.tell(IdentityNotice::CertificateRenewed);
 }
 
+/// Row `moved`: this folder was a copy of another device's, and is a device of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Moved {
+    /// Since when.
+    #[n(0)]
+    pub at: Timestamp,
+    /// Whether its user has said that they have seen it.
+    #[n(1)]
+    pub is_seen: bool,
+}
+
 /// This node's own keys and facts. Row names in [`Table::Meta`]: `identity`, `mailbox`,
 /// `friendship`, `past`, `revoked`, `presence`, `servers`, `lookups`, `findable`, `rooms ask`, `name`, `counters`, `clock`, `starts`, `behind`,
-/// `direct`, `wire`, `stocks`, `label`, `gone`, `serial`, `backup key`.
+/// `direct`, `wire`, `stocks`, `label`, `gone`, `serial`, `backup key`, `moves`, `moved`.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub identity: Identity,
@@ -60,6 +73,10 @@ pub(crate) struct Own {
     pub backup_key: Option<Secret>,
     /// The number of the device list that the person had when this device was restored, which does not name it.
     pub listed_before: Option<u64>,
+    /// This folder was a copy of another device's, and is a device of its own since then.
+    pub moved: Option<Moved>,
+    /// This folder becomes a device of its own as soon as its node is started again.
+    pub moves: bool,
     /// The highest serial that this root has given a certificate.
     pub last_serial: u64,
     /// The version of the wire that this build speaks.
@@ -87,7 +104,7 @@ pub(crate) struct Own {
     pub starts: Vec<Start>,
     /// Another copy of this folder runs: nothing is sealed, and nobody is called.
     pub is_halted: bool,
-    /// This one was halted, and continues since then.
+    /// This one was halted, and continues since then by its user's word.
     pub has_gone_on: Option<Timestamp>,
     /// Starts of the other copy that were heard a moment after that.
     pub ignored: Vec<Nonce>,
@@ -254,6 +271,7 @@ impl Own {
         let gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let backup_key = meta(b"backup key", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let listed_before = meta(b"listed before", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
+        let moved = meta(b"moved", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
         let own_serial = identity.chain.body().map_or(0, |body| body.serial);
         let last_serial: u64 = meta(b"serial", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let peer = identity.peer();
@@ -271,6 +289,8 @@ impl Own {
             gone,
             backup_key,
             listed_before,
+            moved,
+            moves: false,
             last_serial: last_serial.max(own_serial),
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
             wire: WIRE_VERSION,
@@ -362,7 +382,6 @@ impl Own {
         }
         let instance = Nonce::random(rng);
         self.instance = *instance.as_bytes();
-        self.has_gone_on = Some(now);
         self.starts.push(Start { instance, started: now, over: None, word: None });
         self.dirty_starts = true;
     }

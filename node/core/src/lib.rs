@@ -28,6 +28,7 @@
 //! | `packages` | by what friends add us to rooms, and we them |
 //! | `presence` | where we are, for friends: who may read it, publishing, resolving; lookup servers and the LAN |
 //! | `identity`, `state` | this device; every row held in memory |
+//! | `copies` | a copy of a folder that becomes a device of its own |
 //! | `clock` | what time it is, as far as anybody can be sure |
 //! | `rates` | how much of what others send is looked at |
 //! | [`wire`] | what travels inside envelopes |
@@ -37,6 +38,7 @@ mod clock;
 pub mod command;
 mod commands;
 mod conversations;
+mod copies;
 pub mod counted;
 mod delivery;
 mod devices;
@@ -127,6 +129,13 @@ pub struct Core {
     out: Out,
 }
 
+/// Whether a folder is a copy that is to become a device of its own. The shell that starts its node does it before: a backup of it, asked for
+/// part by part ([`Command::Backup`](command::Command::Backup)), is taken in by a store without a row
+/// ([`Command::Move`](command::Command::Move)), which then takes this one's place.
+pub fn moves(shelf: &dyn Shelf) -> Result<bool, world::ShelfError> {
+    Ok(shelf.get(table::Table::Meta, b"moves")?.is_some())
+}
+
 impl Core {
     /// Loads a core from its store; makes an identity at first run. `seed` is drawn again at
     /// each start and never stored. What it writes leaves by [`Core::poll_change`].
@@ -145,6 +154,11 @@ impl Core {
     /// The Peer ID of this node's user.
     pub fn peer(&self) -> PeerId {
         self.machines.state.own.peer
+    }
+
+    /// Whether this folder is to become a device of its own: see [`moves`].
+    pub fn moves(&self) -> bool {
+        self.machines.state.own.moves
     }
 
     /// Speaks another version of the wire, as another build would.

@@ -152,8 +152,9 @@ pub(crate) enum RenewalNotice {
     Newer,
     /// A friend holds a later friendship secret of ours, of this revision.
     LaterRevision(u64),
-    /// Another copy was at work while this one ran; and whether it was started later.
-    Rival { is_later: bool },
+    /// Another copy was at work while this one ran; whether it was started later; and whether this device has signed a start that
+    /// this folder did not make, so that it is sure that there is a copy.
+    Rival { is_later: bool, is_sure: bool },
     /// A device has answered how it stands with us.
     Answered(DeviceId),
 }

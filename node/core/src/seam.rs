@@ -289,6 +289,8 @@ pub enum Warning {
     OlderCopy,
     /// Another copy of this folder runs; this one has stopped.
     SecondCopy,
+    /// Another copy of this folder runs; this one becomes a device of its own.
+    CopyMoves,
     /// A friend's device came back from an older copy and has a new room.
     FriendReturned,
     /// A friend's device was restored, and continues as a new one.

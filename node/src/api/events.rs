@@ -220,9 +220,13 @@ fn warning_text(warning: Warning) -> (&'static str, &'static str) {
             "second_copy",
             "Another copy of this folder runs. This one has stopped: run `symbolon device confirm` where you want to go on.",
         ),
+        Warning::CopyMoves => (
+            "copy_moves",
+            "Another copy of this folder runs, and goes on as the device that it was. This one becomes a new device of yours, with keys of its own, and starts again.",
+        ),
         Warning::FriendDevice => (
             "friend_device",
-            "A friend continues with a new device that was restored from a backup. If they did not do that, somebody has their recovery phrase: ask them.",
+            "A friend continues with a new device, made of a backup or of a copy of their folder. If they did not do that, somebody has their recovery phrase or their folder: ask them.",
         ),
         Warning::OwnDeviceCame => (
             "own_device_came",

@@ -107,6 +107,9 @@ pub(crate) fn net_error(error: &NetError) -> RunError {
     RunError::new(kind, error.to_string(), hint)
 }
 
+/// Of the end of a node whose folder becomes a device of its own when it is started again.
+pub(crate) const MOVES: &str = "copy_moves";
+
 pub(crate) fn shell_error(error: shell::RunError) -> RunError {
     match error {
         shell::RunError::Store(error) => open_error(error),
@@ -116,6 +119,7 @@ pub(crate) fn shell_error(error: shell::RunError) -> RunError {
             format!("the store cannot be loaded: {what}"),
             "Nothing was changed. Put a backup of the whole folder in its place.",
         ),
+        shell::RunError::Moves => RunError::new(MOVES, "the folder becomes a device of its own", "Start it again."),
         shell::RunError::System(_) => internal(),
     }
 }

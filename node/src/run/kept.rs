@@ -37,6 +37,8 @@ pub(crate) struct Kept {
     pub is_relay: bool,
     /// Whether it is a person's.
     pub is_person: bool,
+    /// Whether it is a copy that is to become a device of its own.
+    pub moves: bool,
 }
 
 impl Kept {
@@ -48,8 +50,10 @@ impl Kept {
         let is_port_named = row(PORT_NAMED_ROW)?.is_some_and(|row| row == [1]);
         let is_hub = row(HUB_ROW)?.is_some_and(|row| row == [1]);
         let (is_relay, is_person) = (has(RELAY_ROW), has(IDENTITY_ROW));
+        let moves = symbolon_core::moves(&turn).map_err(|error| StoreError::Failed(error.0))?;
         turn.rollback();
         Ok(Self {
+            moves,
             port: port.and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes),
             is_port_named,
             transport: transport.and_then(|bytes| bytes.try_into().ok()).map(Secret::from_bytes),

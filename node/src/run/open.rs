@@ -3,6 +3,7 @@
 use super::config::RunConfig;
 use super::errors::{RunError, SERVER_HINT, folder_error, internal, net_error, open_error, passphrase_error, shell_error, store_error};
 use super::kept::Kept;
+use super::moves;
 use crate::api::tokens::Token;
 use crate::clock::SystemClock;
 use crate::folder::Folder;
@@ -54,7 +55,12 @@ pub async fn open(config: RunConfig) -> Result<Opened, RunError> {
     let lookups = checked(&config)?;
     let passphrase = config.passphrase_file.as_deref().map(read_passphrase).transpose()?;
     let path = config.data.clone();
-    let (folder, store) = tokio::task::spawn_blocking(move || open_store(&path, passphrase.as_ref())).await.map_err(|_| internal())??;
+    let open = move || {
+        let (folder, store) = open_store(&path, passphrase.as_ref())?;
+        let store = moves::exchange(&folder, store, passphrase.as_ref())?;
+        Ok::<_, RunError>((folder, store))
+    };
+    let (folder, store) = tokio::task::spawn_blocking(open).await.map_err(|_| internal())??;
     let folder = Arc::new(folder);
     let api_token = folder.api_token().map_err(folder_error).map(|text| Token::from_text(&text))?;
 

@@ -126,6 +126,11 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         Some(Duration::from_millis(due.since(self.time.now())))
     }
 
+    /// Whether the folder is to become a device of its own.
+    pub(super) fn moves(&self) -> bool {
+        self.live.machine.moves()
+    }
+
     /// The time of the last turn.
     pub(super) fn last(&self) -> Timestamp {
         self.time.now

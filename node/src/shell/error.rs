@@ -11,6 +11,8 @@ pub enum RunError {
     Failed(StoreError),
     /// The core could not be loaded.
     Load(&'static str),
+    /// The folder is to become a device of its own before a core is made again.
+    Moves,
     /// The operating system refused a thread's means.
     System(std::io::Error),
 }
@@ -21,6 +23,7 @@ impl std::fmt::Display for RunError {
             Self::Store(error) => error.fmt(f),
             Self::Failed(error) => write!(f, "the store failed: {error}"),
             Self::Load(what) => write!(f, "the node's state cannot be read: {what}"),
+            Self::Moves => f.write_str("the folder becomes a device of its own"),
             Self::System(error) => write!(f, "the core cannot run: {error}"),
         }
     }

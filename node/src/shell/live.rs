@@ -37,6 +37,10 @@ impl Machine for Core {
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)> {
         Self::poll_timeout(self)
     }
+
+    fn moves(&self) -> bool {
+        Self::moves(self)
+    }
 }
 
 impl MlsRows for MlsTable {

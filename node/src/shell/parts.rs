@@ -22,6 +22,10 @@ pub trait Machine {
     fn poll_event(&mut self) -> Option<Event>;
     /// When the core wants an [`Input::Tick`], and what for.
     fn poll_timeout(&self) -> Option<(Timestamp, &'static str)>;
+    /// Whether this folder is to become a device of its own. Asked once the turn is durable.
+    fn moves(&self) -> bool {
+        false
+    }
 }
 
 /// A room cipher that keeps its writes back until the turn ends.

@@ -43,6 +43,33 @@ impl Folder {
         }
         Store::open(&path, &key)
     }
+
+    /// Makes an empty store beside the folder's, under the same key. It takes that one's place by [`Folder::adopt_draft`].
+    pub fn draft_store(&self, passphrase: Option<&Passphrase>) -> Result<Store, OpenError> {
+        let path = self.draft_path();
+        let key = self.load_key(passphrase)?.ok_or_else(|| KeyError::Missing { file: self.path().join(crate::folder::key::KEY_FILE) })?;
+        create(&path, &key)?;
+        Store::open(&path, &key)
+    }
+
+    /// The store that was made beside the folder's takes its place: what was there before is gone. Both are closed.
+    pub fn adopt_draft(&self) -> Result<(), OpenError> {
+        let (path, draft) = (self.store_path(), self.draft_path());
+        // A log is of one store: beside the other one it would be read as that one's.
+        for log in [log_of(&path), log_of(&draft)] {
+            if log.try_exists().unwrap_or(true) {
+                return Err(OpenError::Io { file: log, error: io::Error::from(io::ErrorKind::AlreadyExists) });
+            }
+        }
+        let adopted = fs::rename(&draft, &path).and_then(|()| sync_parent(&path));
+        adopted.map_err(|error| OpenError::Io { file: path, error })
+    }
+
+    fn draft_path(&self) -> PathBuf {
+        let mut path = self.store_path().into_os_string();
+        path.push(".moves");
+        path.into()
+    }
 }
 
 /// Makes an empty store, complete and durable, over whatever unfinished attempt lies there.

@@ -328,6 +328,24 @@ fn crash_while_founding_is_made_good_at_the_next_start() {
 }
 
 #[test]
+fn a_store_that_was_made_beside_another_takes_its_place_only_when_neither_has_a_log() {
+    let home = Home::filled();
+    let draft = home.folder.draft_store(None).unwrap();
+    fill(&draft, 0..7);
+    assert!(home.folder.adopt_draft().is_err(), "rows of it are in its log");
+    draft.finish().unwrap();
+    drop(draft);
+    let store = home.open();
+    fill(&store, 200..201);
+    assert!(home.folder.adopt_draft().is_err(), "the log of before would be read as its own");
+    assert_eq!(count(&store), 201);
+    store.finish().unwrap();
+    drop(store);
+    home.folder.adopt_draft().unwrap();
+    assert_eq!(count(&home.open()), 7);
+}
+
+#[test]
 fn missing_store_or_key_is_named_and_nothing_is_made() {
     let home = Home::filled();
     let gone = home.dir.path().join("gone");

@@ -4,12 +4,13 @@ use super::clock::NodeClock;
 use super::rooms::{ClearRooms, Rooms};
 use super::store::MemoryStore;
 use super::trace::Trace;
-use symbolon_core::seam::{Action, Event, Input};
+use symbolon_core::command::{BackupCursor, BackupPlace, Command, Reply};
+use symbolon_core::seam::{Action, CommandId, Event, Input};
 use symbolon_core::table::Change;
-use symbolon_core::wire::Capabilities;
+use symbolon_core::wire::{BackupPart, Capabilities};
 use symbolon_core::world::{RoomCipher, ShelfMut, World};
 use symbolon_core::{Core, CoreConfig, TurnFailed};
-use symbolon_presence::id::PeerId;
+use symbolon_presence::id::{Nonce, PeerId};
 use symbolon_presence::time::Timestamp;
 
 /// How a turn ends.
@@ -34,6 +35,8 @@ pub struct Ended {
     pub actions: Vec<Action>,
     /// What the user is shown.
     pub events: Vec<Event>,
+    /// Whether the process ends to begin again, as a device of its own.
+    pub moves: bool,
 }
 
 /// A simulated node.
@@ -150,6 +153,9 @@ impl SimNode {
     pub fn start(&mut self, truth: Timestamp, seed: [u8; 32]) -> Ended {
         self.incarnation += 1;
         let now = self.clock.read(truth);
+        if symbolon_core::moves(&self.store).expect("the store is there") {
+            self.exchange(now, seed);
+        }
         let mut core =
             Core::load(CoreConfig { name: self.name.clone(), hub: self.is_hub, ..CoreConfig::default() }, &self.store, now, seed)
                 .expect("the store of a simulated node loads");
@@ -168,6 +174,33 @@ impl SimNode {
         let ended = self.turn(truth, vec![], End::Commit);
         self.ages &= !ended.is_up;
         ended
+    }
+
+    /// As the shell does for a copy of a folder that is to become a device of its own: a backup of it goes into an empty store, which takes
+    /// its place.
+    fn exchange(&mut self, now: Timestamp, seed: [u8; 32]) {
+        let rooms = self.rooms.fresh(seed).expect("such rooms can be made again");
+        let mut fresh = SimNode { name: None, clock: self.clock, ..SimNode::with_rooms(rooms, None) };
+        for (node, salt) in [(&mut *self, 1), (&mut fresh, 2)] {
+            let seed = seed.map(|byte| byte ^ salt);
+            node.core = Some(Core::load(CoreConfig::default(), &node.store, now, seed).expect("it loads"));
+        }
+        let Some(Reply::MoveKeys(keys)) = self.ask(now, Command::MoveKeys) else { panic!("it is to move") };
+        let mut next = Some(BackupCursor { id: Nonce([3; 16]), index: 0, place: BackupPlace::Head });
+        while let Some(cursor) = next {
+            let Some(Reply::Backup { sealed, next: behind, .. }) = self.ask(now, Command::Backup(cursor)) else { panic!("no part") };
+            let part = BackupPart::open(&sealed, keys.backup_key(), &cursor.id, cursor.index).expect("it opens");
+            let taken = fresh.ask(now, Command::Move { keys: keys.clone(), part: symbolon_presence::codec::encode(&part) });
+            assert!(taken.is_some(), "it is taken");
+            next = behind;
+        }
+        (self.core, self.rooms, self.store) = (None, fresh.rooms, fresh.store);
+    }
+
+    /// What a command is answered, without a network; none for an error.
+    fn ask(&mut self, now: Timestamp, command: Command) -> Option<Reply> {
+        let ended = self.turn(now, vec![Input::Command(CommandId(0), command)], End::Commit);
+        ended.actions.into_iter().find_map(|action| if let Action::Reply(_, reply) = action { reply.ok() } else { None })
     }
 
     /// The process ends without notice.
@@ -201,7 +234,7 @@ impl SimNode {
         }
         let actions = std::iter::from_fn(|| core.poll_action()).collect();
         let events = std::iter::from_fn(|| core.poll_event()).collect();
-        Ended { is_up: true, changes, actions, events }
+        Ended { is_up: true, changes, actions, events, moves: core.moves() }
     }
 
     /// The room cipher.

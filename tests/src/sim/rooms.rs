@@ -18,6 +18,11 @@ pub trait Rooms {
     fn copy(&self) -> Option<Box<dyn Rooms>> {
         None
     }
+
+    /// The same without a room, for a folder that is made again; none where that cannot be had.
+    fn fresh(&self, _seed: [u8; 32]) -> Option<Box<dyn Rooms>> {
+        None
+    }
 }
 
 /// Rooms in clear text.
@@ -51,5 +56,9 @@ impl Rooms for ClearRooms {
 
     fn copy(&self) -> Option<Box<dyn Rooms>> {
         Some(Box::new(Self { live: self.kept.clone(), kept: self.kept.clone() }))
+    }
+
+    fn fresh(&self, seed: [u8; 32]) -> Option<Box<dyn Rooms>> {
+        Some(Box::new(Self::new(seed)))
     }
 }

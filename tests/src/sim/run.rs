@@ -300,6 +300,10 @@ impl Sim {
             }
         }
         self.set_timer(ix);
+        if ended.moves {
+            self.log(ix, || "becomes a device of its own".into());
+            self.crash(ix, 10);
+        }
         Some(replies)
     }
 

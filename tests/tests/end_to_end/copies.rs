@@ -11,8 +11,10 @@ const OLDER: &str = "This folder is an older copy: friends have seen a newer sta
 const SEEN: &str = "Run `symbolon device confirm` when you have seen this.";
 const RETURNED: &str = "A device of Andi came back from an older copy (1 time within a week): if Andi did not do it, \
                         somebody may have copied their folder. Ask them.";
-const SECOND: &str = "Another copy of this folder runs, or ran a moment ago. This one has stopped: it sends and receives nothing. \
-                      Run `symbolon device confirm` where you want to go on; the other one then stops.";
+const SECOND: &str = "Another copy of this folder runs, or ran a moment ago. This one has stopped for a minute: it sends and receives nothing. \
+                      Then the copy that was started last becomes a new device of yours, and the other one goes on. \
+                      Run `symbolon device confirm` where you want to go on as the device that you had.";
+const MOVED: &str = "Another copy of this folder runs, so this one is a new device of yours since then, called \"copy\": ";
 
 /// A copy of a folder whose node does not run.
 fn copy(folder: &Path, to: &str) -> PathBuf {
@@ -96,8 +98,11 @@ fn a107_an_older_copy_of_a_real_folder_is_said_at_both_ends_and_loses_nothing() 
 }
 
 #[test]
-fn a107_a_copied_folder_that_runs_elsewhere_is_said_by_both_and_the_original_goes_on() {
+fn a107_a_copied_folder_that_runs_elsewhere_is_said_by_both_and_the_original_goes_on_and_the_copy_becomes_a_device() {
     let mut pair = Pair::befriended(Carrier::Tcp).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let relay = Node::start(&home.path().join("relay"), &["relay", "run", "--open", "--listen", "/ip4/127.0.0.1/tcp/0"]).unwrap();
+    pair.andi.json(&["relay", "add", relay.ready["link"].as_str().unwrap()]).unwrap();
     delivered(&pair.andi, "Ben", "before");
     pair.andi.interrupt().unwrap();
     let elsewhere = copy(pair.andi.folder(), "elsewhere");
@@ -115,6 +120,32 @@ fn a107_a_copied_folder_that_runs_elsewhere_is_said_by_both_and_the_original_goe
     delivered(&pair.andi, "Ben", "goes on");
     delivered(&pair.ben, "Andi", "goes on, too");
     assert!(!problems(&pair.andi).iter().any(|problem| problem == SECOND));
+
+    // It runs again, and nobody says which of them goes on: it is a device of its own from then on.
+    let mut copy = start(&elsewhere, Carrier::Tcp).unwrap();
+    let moved = within(3 * SOON, "the copy is another device", || {
+        // While it starts again nobody answers.
+        let Ok(status) = copy.json(&["status"]) else { return Ok(None) };
+        let said = status[0]["problems"].as_array().unwrap().iter().filter_map(Value::as_str).any(|said| said.starts_with(MOVED));
+        Ok(said.then_some(()))
+    });
+    assert!(moved.is_ok(), "{:?}", problems(&copy));
+    within(SOON, "both know each other", || {
+        let settled = |node: &Node| node.json(&["device", "list"]).unwrap().iter().filter(|view| view["settled"] == true).count();
+        Ok((settled(&pair.andi) == 2 && settled(&copy) == 2).then_some(()))
+    })
+    .unwrap();
+    delivered(&copy, "Ben", "by the copy");
+    delivered(&pair.andi, "Ben", "by the original");
+    delivered(&pair.ben, "Andi", "to both");
+    let all = ["before", "from the original", "waits", "goes on", "goes on, too", "by the copy", "by the original", "to both"];
+    for node in [&pair.andi, &pair.ben, &copy] {
+        shows(node, &all);
+    }
+    copy.json(&["device", "confirm"]).unwrap();
+    copy.restart().unwrap();
+    assert!(!problems(&copy).iter().any(|problem| problem.starts_with(MOVED)), "seen");
+    copy.interrupt().unwrap();
     pair.assert_calm().unwrap();
     calm(&elsewhere).unwrap();
 }

@@ -249,19 +249,19 @@ pub(crate) struct Copied {
     pub via: PeerId,
 }
 
-/// Files it, unless it is here already.
-pub(crate) fn copy(state: &mut State, turn: &mut Turn<'_>, copied: Copied) -> Result<(), TurnFailed> {
+/// Files it, unless it is here already: its place in the order of arrival.
+pub(crate) fn copy(state: &mut State, turn: &mut Turn<'_>, copied: Copied) -> Result<Option<u64>, TurnFailed> {
     let Copied { friend, text, is_mine, state: reached, via } = copied;
-    let Some(conversation) = state.friends.get(&friend).map(|friend| friend.conversation) else { return Ok(()) };
+    let Some(conversation) = state.friends.get(&friend).map(|friend| friend.conversation) else { return Ok(None) };
     let from = if is_mine { state.own.peer } else { friend };
-    let is_new = copy_in(state, turn, &conversation, text, (from, reached), via)?;
-    if is_new && !is_mine && reached == MessageState::Delivered {
+    let arrival = copy_in(state, turn, &conversation, text, (from, reached), via)?;
+    if arrival.is_some() && !is_mine && reached == MessageState::Delivered {
         people::update(state, turn, &friend, |friend| friend.unread = friend.unread.saturating_add(1))?;
     }
-    Ok(())
+    Ok(arrival)
 }
 
-/// The same in any conversation. Whether it was not here before.
+/// The same in any conversation.
 pub(crate) fn copy_in(
     state: &mut State,
     turn: &mut Turn<'_>,
@@ -269,9 +269,9 @@ pub(crate) fn copy_in(
     text: Text,
     (from, reached): (PeerId, MessageState),
     via: PeerId,
-) -> Result<bool, TurnFailed> {
+) -> Result<Option<u64>, TurnFailed> {
     if turn.get(Table::MessageIndex, text.id.as_bytes())?.is_some() {
-        return Ok(false);
+        return Ok(None);
     }
     let message = Message { id: text.id, from, at: text.at, state: reached, text: text.text, fault: None, line: None, via: Some(via) };
     let arrival = state.next_arrival(turn, conversation);
@@ -279,7 +279,7 @@ pub(crate) fn copy_in(
     if is_shown(state, conversation, arrival) {
         turn.notify(Event::Message { room: *conversation, message: message.id });
     }
-    Ok(true)
+    Ok(Some(arrival))
 }
 
 /// Files a text of a shared room that another device of ours has handed on. What is here already stays one text: it is read here, or
@@ -299,7 +299,7 @@ pub(crate) fn copy_shared(
         MessageState::Read => (writer, reached),
         MessageState::Queued | MessageState::Stored | MessageState::Delivered | MessageState::Failed => (writer, MessageState::Delivered),
     };
-    if copy_in(state, turn, room, text, (from, reached), via)? {
+    if copy_in(state, turn, room, text, (from, reached), via)?.is_some() {
         if reached == MessageState::Delivered && !is_mine {
             state.change_note(turn, room, |note| note.unread = note.unread.saturating_add(1));
         }

@@ -40,7 +40,8 @@ fn missing(state: &State, stamp: Timestamp) -> Vec<PeerId> {
 /// Until when a device of ours that a backup knows of is not asked. It may be stolen, and the thief
 /// would know of this device before our user can say which ones are theirs.
 fn held_until(state: &State, peer: &PeerId) -> Option<Timestamp> {
-    let row = state.siblings.get(peer).filter(|row| row.gone.is_none())?;
+    // A copy that has become a device of its own was started by who has the folder: nothing was lost.
+    let row = state.siblings.get(peer).filter(|row| row.gone.is_none() && state.own.moved.is_none())?;
     let friend = state.friends.get(peer).filter(|friend| friend.state == FriendState::Half)?;
     let is_kept = friend.devices.iter().any(|device| listed::names(state, &state.own.person(), device));
     (!is_kept).then(|| row.since.after(RESTORED_PAUSE))

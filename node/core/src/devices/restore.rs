@@ -4,28 +4,49 @@
 //! has answered, what is written to that friend waits.
 
 use super::{keeping, persons as stands, shared};
-use crate::command::{CommandError, Trust};
+use crate::command::{CommandError, MessageState, MoveKeys, Trust};
 use crate::conversations::{self, Copied};
+use crate::copies;
 use crate::delivery::relays;
 use crate::identity;
 use crate::limits::{DEVICE_LIFETIME, SERIALS_ABOVE};
 use crate::packages;
 use crate::people::persons;
 use crate::presence::lookup_servers;
-use crate::rows::{Device, Friend, FriendPresence, FriendState, Sibling};
+use crate::rows::{Device, Friend, FriendPresence, FriendState, Message, Sibling, message_key};
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Failed, Turn, TurnFailed};
 use crate::wire::{BackupHead, BackupPart, DeviceWays, Text, backup_key, entry_is_of};
-use symbolon_presence::identity::Identity;
+use symbolon_presence::id::PeerId;
+use symbolon_presence::identity::{Identity, Root};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::EARLIEST;
 use symbolon_presence::tree::LeafLabels;
 
+/// By what a device becomes the person's.
+struct By<'a> {
+    root: Root,
+    backup_key: Secret,
+    /// A copy of a device's folder becomes a device of its own: what it had not brought to anybody yet waits here.
+    moves: Option<&'a MoveKeys>,
+}
+
 /// Takes the next part in, in their order; the first one makes this device the person's.
 pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, part: BackupPart) -> Result<(), Failed> {
+    take(state, turn, &By { root: Identity::root_of(entropy), backup_key: backup_key(entropy), moves: None }, part)
+}
+
+/// The same for a copy of a folder, by what it takes along.
+pub(crate) fn become_own(state: &mut State, turn: &mut Turn<'_>, keys: &MoveKeys, part: BackupPart) -> Result<(), Failed> {
+    let (root, backup_key) = (keys.root(), keys.backup_key.clone());
+    take(state, turn, &By { root, backup_key, moves: Some(keys) }, part)
+}
+
+/// The same, whatever this device becomes the person's by.
+fn take(state: &mut State, turn: &mut Turn<'_>, by: &By<'_>, part: BackupPart) -> Result<(), Failed> {
     match part {
-        BackupPart::Head(head) => begin(state, turn, entropy, head),
+        BackupPart::Head(head) => begin(state, turn, by, head),
         _ if state.own.person() == state.own.peer => Err(CommandError::NotFresh.into()),
         BackupPart::Persons(all) => {
             for said in all {
@@ -40,12 +61,17 @@ pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, 
             Ok(())
         }
         BackupPart::Texts(texts) => {
-            let via = state.own.person();
+            let via = via(state, by);
             for text in texts {
                 let Some(friend) = persons::head_of(state, &text.person) else { continue };
                 let (is_mine, reached) = (text.mine, text.state);
                 let text = Text { id: text.id, at: text.at, text: text.text };
-                conversations::copy(state, turn, Copied { friend, text, is_mine, state: reached, via })?;
+                let waits = by.moves.is_some() && is_mine && matches!(reached, MessageState::Queued | MessageState::Stored);
+                let reached = if waits { MessageState::Queued } else { reached };
+                let arrival = conversations::copy(state, turn, Copied { friend, text, is_mine, state: reached, via })?;
+                if let Some(arrival) = arrival.filter(|_| waits) {
+                    hold(state, turn, &friend, arrival)?;
+                }
             }
             Ok(())
         }
@@ -55,7 +81,7 @@ pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, 
             Ok(())
         }
         BackupPart::RoomTexts(texts) => {
-            let via = state.own.person();
+            let via = via(state, by);
             for text in texts {
                 shared::heard_text(state, turn, via, text)?;
             }
@@ -65,25 +91,46 @@ pub(crate) fn restore(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, 
     }
 }
 
-fn begin(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, head: BackupHead) -> Result<(), Failed> {
+/// From whom texts are: what a lost device had is not said to it again. A copy says all that it has to the device whose copy it was.
+fn via(state: &State, by: &By<'_>) -> PeerId {
+    if by.moves.is_some() { state.own.peer } else { state.own.person() }
+}
+
+/// Nobody has a text of ours as far as this copy knows: it waits for the friend, as what was written here. Anyone who has it knows its id.
+fn hold(state: &mut State, turn: &mut Turn<'_>, friend: &PeerId, arrival: u64) -> Result<(), TurnFailed> {
+    let Some(conversation) = state.friends.get(friend).map(|friend| friend.conversation) else { return Ok(()) };
+    let key = message_key(&conversation, arrival);
+    if let Some(message) = turn.row::<Message>(Table::Message, &key)? {
+        turn.put(Table::Message, &key, &Message { via: None, ..message });
+        state.change_friend(turn, friend, |friend| friend.held.push(arrival));
+    }
+    Ok(())
+}
+
+fn begin(state: &mut State, turn: &mut Turn<'_>, by: &By<'_>, head: BackupHead) -> Result<(), Failed> {
     if !super::pairing::is_fresh(state) || state.requests.values().any(|row| row.joins.is_some()) {
         return Err(CommandError::NotFresh.into());
     }
-    let root = Identity::root_of(entropy);
+    let root = &by.root;
     if root.person() != head.person {
         return Err(CommandError::WrongPhrase.into());
     }
     state.own.last_serial = head.serial.saturating_add(SERIALS_ABOVE);
     let serial = state.own.next_serial(turn);
     let end = turn.now.max(turn.sure).max(EARLIEST).after(DEVICE_LIFETIME);
-    state.own.identity.return_as_further(&root, serial, EARLIEST, end);
+    state.own.identity.return_as_further(root, serial, EARLIEST, end);
     state.own.peer = state.own.identity.peer();
     state.own.name = head.name;
-    let key = backup_key(entropy);
+    let key = by.backup_key.clone();
+    if let Some(keys) = by.moves {
+        copies::moved(state, turn, keys);
+    }
     turn.put(Table::Meta, b"identity", &state.own.identity.to_stored());
     turn.put(Table::Meta, b"name", &state.own.name);
-    turn.put(Table::Meta, b"backup key", &key);
-    state.own.backup_key = Some(key);
+    if by.moves.is_none_or(|keys| keys.has_shown_words) {
+        turn.put(Table::Meta, b"backup key", &key);
+        state.own.backup_key = Some(key);
+    }
     packages::begin_again(state, turn);
     identity::records_changed(turn);
     for (link, claim) in head.relays {
@@ -97,7 +144,7 @@ fn begin(state: &mut State, turn: &mut Turn<'_>, entropy: &Secret, head: BackupH
         lookup_servers::add(state, turn, address)?;
     }
     if let Some(list) = head.list {
-        keeping::was_listed(state, turn, &root, &list);
+        keeping::was_listed(state, turn, root, &list);
     }
     Ok(())
 }
@@ -154,6 +201,6 @@ fn waiting(state: &mut State, turn: &mut Turn<'_>, device: &symbolon_presence::i
     }
 }
 
-fn person_of(device: &symbolon_presence::identity::Device) -> Option<symbolon_presence::id::PeerId> {
+fn person_of(device: &symbolon_presence::identity::Device) -> Option<PeerId> {
     (device.person != device.peer).then_some(device.person)
 }

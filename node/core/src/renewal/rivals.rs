@@ -1,5 +1,6 @@
 //! Other copies of this folder that are at work.
 
+use crate::copies;
 use crate::limits::{INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX};
 use crate::notice::RenewalNotice;
 use crate::rows::Start;
@@ -22,8 +23,10 @@ pub(super) fn watch_for_rivals(state: &mut State, turn: &mut Turn<'_>, peer: &Pe
         let own = &state.own.starts;
         let known = own.iter().find(|start| start.instance == heard.instance);
         let is_known = known.is_some();
-        // This folder's own starts are all earlier, whatever the clock said then.
-        let is_later = known.is_none_or(|start| start.word.is_some()) && heard.started > present.started;
+        // Made by another copy: nobody but this device signs a start.
+        let is_sure = known.is_none_or(|start| start.word.is_some());
+        // This folder's own starts are all earlier, whatever the clock said then. Both copies compare the same, so one of them is the later.
+        let is_later = is_sure && (heard.started, heard.instance) > (present.started, present.instance);
         // Of our own starts only so many are remembered: what is older than these may be one.
         let is_before_memory = own.len() >= INSTANCES_OWN_MAX && own.iter().rev().nth(1).is_none_or(|last| heard.started <= last.started);
         if !is_known && is_before_memory {
@@ -43,8 +46,10 @@ pub(super) fn watch_for_rivals(state: &mut State, turn: &mut Turn<'_>, peer: &Pe
         }
         // That a start which is known here came back is believed of one friend once a day: a liar must not stop
         // this node again and again. One that is unknown is signed by a copy of this folder and nobody else.
-        if is_rival && (!is_known || state.own.is_halted || state.rates.rival(turn.now, *peer)) {
-            turn.tell(RenewalNotice::Rival { is_later });
+        // Where a copy can become a device of its own, one that is known already is believed each time: it happens once.
+        let is_sure_now = !is_known || (is_sure && copies::can_move(state));
+        if is_rival && (is_sure_now || state.own.is_halted || state.rates.rival(turn.now, *peer)) {
+            turn.tell(RenewalNotice::Rival { is_later, is_sure });
         } else if is_rival || !is_known {
             turn.tell(RenewalNotice::Newer);
         }

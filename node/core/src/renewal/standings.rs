@@ -4,6 +4,7 @@ use super::account::{Lasts, account};
 use super::friends::{friends_devices, is_friends, lacks_keys};
 use super::judge::Question;
 use super::lifelines::Lifelines;
+use crate::copies;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::seal_to_friend;
@@ -42,6 +43,41 @@ struct Rival {
     seen: Timestamp,
     /// Whether it was started later than this one, as far as is known.
     is_later: bool,
+    /// Whether this device has signed a start of it, so that no friend can have made it up.
+    is_sure: bool,
+}
+
+/// What a copy does that another one runs beside, when its user has said nothing for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turns {
+    /// It keeps the device's key.
+    GoesOn,
+    /// It becomes a device of its own.
+    Moves,
+    /// It waits for its user.
+    Waits,
+}
+
+impl Rival {
+    /// Of two that can become devices the later one does, and the earlier one stays what it is. Where they cannot, the later one goes on:
+    /// who moved the folder to another machine started it there last.
+    fn leads_to(self, can_move: bool) -> Turns {
+        match (can_move && self.is_sure, self.is_later) {
+            (true, true) | (false, false) => Turns::GoesOn,
+            (true, false) => Turns::Moves,
+            (false, true) => Turns::Waits,
+        }
+    }
+
+    /// When that is, if its user says nothing. The earlier copy is back before the later one is anything else: who writes to the device
+    /// finds somebody, and a copy that could not be sure hears of it then.
+    fn due(self, can_move: bool) -> Option<Timestamp> {
+        match self.leads_to(can_move) {
+            Turns::GoesOn if self.is_later => Some(self.seen.after(COPY_QUESTION / 2)),
+            Turns::GoesOn | Turns::Moves => Some(self.seen.after(COPY_QUESTION)),
+            Turns::Waits => None,
+        }
+    }
 }
 
 /// What was said at this start. Nothing of it is stored but what stands in rows.
@@ -75,9 +111,10 @@ impl Standings {
 
     /// When the question which copy continues has expired, or something is to be done about lifelines.
     pub fn next_due(&self, state: &State) -> Option<Timestamp> {
-        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later);
+        let rival = self.rival.filter(|_| state.own.is_halted && !state.own.moves);
+        let rival = rival.and_then(|rival| rival.due(copies::can_move(state)));
         let lifelines = self.lifelines.next_due().filter(|_| !state.own.is_halted);
-        rival.map(|rival| rival.seen.after(COPY_QUESTION)).into_iter().chain(lifelines).min()
+        rival.into_iter().chain(lifelines).min()
     }
 
     /// Links to devices are there, or something is left for them at relays: each hears of us once, at
@@ -240,13 +277,22 @@ impl Standings {
     }
 
     /// Another copy of this folder was at work while this one ran: this one stops until it is known which continues.
-    pub fn rival(&mut self, state: &mut State, turn: &mut Turn<'_>, is_later: bool) {
+    pub fn rival(&mut self, state: &mut State, turn: &mut Turn<'_>, is_later: bool, is_sure: bool) {
         let is_new = self.rival.is_none();
-        self.rival = Some(Rival { seen: turn.now, is_later });
+        // What is sure stays so, whatever a friend adds.
+        let is_less = self.rival.is_some_and(|known| known.is_sure && !is_sure);
+        if !is_less {
+            self.rival = Some(Rival { seen: turn.now, is_later, is_sure });
+        }
         state.own.is_halted = true;
         if is_new {
             turn.notify(Event::Warning(Warning::SecondCopy));
         }
+    }
+
+    /// Whether another copy was noticed by more than a friend's word.
+    pub fn is_sure_of_rival(&self) -> bool {
+        self.rival.is_some_and(|rival| rival.is_sure)
     }
 
     /// Everybody may have seen more of us than we remember. Not more than once an hour.
@@ -267,12 +313,15 @@ impl Standings {
         self.behind = Some(behind);
     }
 
-    /// Without its user's word, the copy that was started last continues. Lifelines are said, and used once this node
-    /// reaches anybody.
+    /// Without its user's word, one of two copies continues, and the other one becomes a device of its own or waits. Lifelines are said,
+    /// and used once this node reaches anybody.
     pub fn tick(&mut self, state: &mut State, turn: &mut Turn<'_>, reaches: impl FnOnce(&State) -> bool) -> Result<(), TurnFailed> {
-        let rival = self.rival.filter(|rival| state.own.is_halted && !rival.is_later);
-        if rival.is_some_and(|rival| rival.seen.after(COPY_QUESTION) <= turn.now) {
-            self.go_on(state, turn);
+        let can_move = copies::can_move(state);
+        let rival = self.rival.filter(|rival| state.own.is_halted && rival.due(can_move).is_some_and(|at| at <= turn.now));
+        match rival.map(|rival| rival.leads_to(can_move)) {
+            Some(Turns::GoesOn) => self.go_on(state, turn),
+            Some(Turns::Moves) => copies::begin_to_move(state, turn),
+            Some(Turns::Waits) | None => {}
         }
         if state.own.is_halted {
             return Ok(());
@@ -303,9 +352,11 @@ impl Standings {
         let had_stopped = state.own.is_halted;
         if had_stopped {
             self.go_on(state, turn);
+            state.own.has_gone_on = Some(turn.now);
         }
         self.behind = None;
         turn.delete(Table::Meta, b"behind");
+        copies::seen(state, turn);
         for peer in state.friends.keys().copied().collect::<Vec<_>>() {
             if state.friends.get(&peer).is_some_and(|friend| friend.unknown.is_some()) {
                 let _ = people::update(state, turn, &peer, |friend| friend.unknown = None);

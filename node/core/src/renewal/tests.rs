@@ -10,6 +10,7 @@ use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX};
 use crate::notice::{DeliveryNotice, RenewalNotice};
 use crate::rows::{Device, Fault, Request, Start};
 use crate::state::State;
+use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Heard, Standing, Statement, Step, direct_package, sign_start};
 use symbolon_presence::codec;
@@ -89,7 +90,7 @@ fn a_start_that_this_device_has_not_signed_is_no_copy_of_it() {
         ben.says(state, turn, &ben.question(turn, 1, vec![dated])).unwrap();
         assert_eq!((turn.told::<RenewalNotice>().len(), state.own.starts.len()), (0, 1));
         ben.says(state, turn, &ben.question(turn, 1, vec![true_one])).unwrap();
-        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Rival { is_later: true }]);
+        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Rival { is_later: true, is_sure: true }]);
         assert_eq!(state.own.starts.len(), 2);
     });
 }
@@ -103,9 +104,9 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
         let row = Start { instance: earlier.instance, started: earlier.started, over: None, word: None };
         state.own.starts.insert(0, row);
         ben.says(state, turn, &ben.question(turn, 1, vec![earlier.clone()])).unwrap();
-        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Rival { is_later: false }]);
+        assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Rival { is_later: false, is_sure: false }]);
         let mut standings = Standings::default();
-        standings.rival(state, turn, false);
+        standings.rival(state, turn, false, false);
         assert!(state.own.is_halted);
         turn.now = turn.now.after(COPY_QUESTION);
         standings.tick(state, turn, |_| true).unwrap();
@@ -115,6 +116,62 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
         let again = Heard { over: Some(state.own.start().instance), ..earlier };
         ben.says(state, turn, &ben.question(turn, 1, vec![again])).unwrap();
         assert_eq!(turn.told::<RenewalNotice>(), [RenewalNotice::Newer]);
+    });
+}
+
+#[test]
+fn of_two_copies_the_later_one_becomes_a_device_where_it_can_and_no_friend_s_word_alone_makes_it_one() {
+    // Whether it holds the root key, whether the other one is sure and later; what it does by itself, and when.
+    let half = COPY_QUESTION / 2;
+    let cases = [
+        (true, true, true, Some(half), false),
+        (true, true, false, Some(COPY_QUESTION), true),
+        (true, false, false, Some(COPY_QUESTION), false),
+        (false, true, false, Some(COPY_QUESTION), false),
+        (false, true, true, None, false),
+    ];
+    for (holds_root, is_sure, is_later, after, moves) in cases {
+        in_turn(|state, turn| {
+            if !holds_root {
+                state.own.identity.root = None;
+            }
+            let mut standings = Standings::default();
+            standings.rival(state, turn, is_later, is_sure);
+            // A friend adds that an earlier start came back: what is sure stays.
+            turn.now = turn.now.after(SECOND);
+            if is_sure {
+                standings.rival(state, turn, !is_later, false);
+            }
+            let due = after.map(|after| turn.now.after(after - SECOND));
+            assert_eq!(standings.next_due(state), due);
+            turn.now = due.unwrap_or(turn.now.after(HOUR)).after(0);
+            let before = Timestamp(turn.now.0 - 1);
+            let at = std::mem::replace(&mut turn.now, before);
+            standings.tick(state, turn, |_| true).unwrap();
+            assert!(state.own.is_halted && !state.own.moves, "not before");
+            turn.now = at;
+            standings.tick(state, turn, |_| true).unwrap();
+            assert_eq!((state.own.moves, state.own.is_halted), (moves, moves || after.is_none()));
+            assert_eq!(turn.get(Table::Meta, b"moves").unwrap().is_some(), moves);
+            assert!(!state.own.is_at_peace(turn.now), "a later start is heard at once");
+            // What it takes along is given to nobody else.
+            assert_eq!(crate::copies::keys(state, turn).is_ok(), moves);
+        });
+    }
+}
+
+#[test]
+fn a_copy_whose_person_has_a_device_list_or_no_place_does_not_become_a_device() {
+    in_turn(|state, turn| {
+        assert!(crate::copies::can_move(state));
+        state.own.listed_before = Some(7);
+        assert!(!crate::copies::can_move(state), "friends refuse who is not in the list");
+        state.own.listed_before = None;
+        for n in 0..crate::limits::SIBLINGS_MAX {
+            let peer = symbolon_presence::id::PeerId([u8::try_from(n).unwrap(); 32]);
+            state.save_sibling(turn, crate::rows::Sibling::new(peer, turn.now));
+        }
+        assert!(!crate::copies::can_move(state));
     });
 }
 

@@ -160,7 +160,7 @@ impl Machines {
         match notice {
             RenewalNotice::Newer => standings.newer(state, turn),
             RenewalNotice::LaterRevision(revision) => standings.later_revision(state, turn, revision),
-            RenewalNotice::Rival { is_later } => standings.rival(state, turn, is_later),
+            RenewalNotice::Rival { is_later, is_sure } => standings.rival(state, turn, is_later, is_sure),
             RenewalNotice::Answered(device) => standings.answered(&device),
         }
     }

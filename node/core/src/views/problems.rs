@@ -2,6 +2,7 @@
 
 use super::friend;
 use crate::command::{Build, RelayView, RequestStatus};
+use crate::copies;
 use crate::counted::counted;
 use crate::limits::DEVICE_LIFETIME;
 use crate::packages::{self, Packages};
@@ -17,12 +18,9 @@ const NAMED_MAX: usize = 3;
 /// Of copies of this folder, and of friends'.
 pub(super) fn of_copies(state: &State, standings: &Standings, now: Timestamp) -> Vec<String> {
     let mut problems = Vec::new();
-    if state.own.is_halted {
-        problems.push(
-            "Another copy of this folder runs, or ran a moment ago. This one has stopped: it sends and receives nothing. \
-             Run `symbolon device confirm` where you want to go on; the other one then stops."
-                .to_owned(),
-        );
+    problems.extend(of_moving(state));
+    if state.own.is_halted && !state.own.moves {
+        problems.extend(of_rival(standings.is_sure_of_rival(), copies::can_move(state)).map(str::to_owned));
     }
     let friends = || state.friends.values().filter(|friend| friend.stands());
     let waiting = friends().filter(|friend| friend.renewing == Some(Renewing::Behind)).count();
@@ -52,6 +50,37 @@ pub(super) fn of_copies(state: &State, standings: &Standings, now: Timestamp) ->
     }
     problems.extend(of_friends_copies(state, now));
     problems
+}
+
+/// Of another copy that runs, or ran a moment ago: what becomes of the two.
+fn of_rival(is_sure: bool, can_move: bool) -> impl Iterator<Item = &'static str> {
+    let stopped = if is_sure && can_move {
+        "Another copy of this folder runs, or ran a moment ago. This one has stopped for a minute: it sends and receives nothing. \
+         Then the copy that was started last becomes a new device of yours, and the other one goes on. \
+         Run `symbolon device confirm` where you want to go on as the device that you had."
+    } else {
+        "Another copy of this folder runs, or ran a moment ago. This one has stopped: it sends and receives nothing. \
+         Run `symbolon device confirm` where you want to go on; the other one then stops."
+    };
+    let needs_code = (!can_move).then_some(
+        "To use both, the copy needs keys of its own, and cannot make them: start a new folder there, and `symbolon device join` with a code of your first device.",
+    );
+    std::iter::once(stopped).chain(needs_code)
+}
+
+/// Of this folder, which was a copy of another one's.
+fn of_moving(state: &State) -> Option<String> {
+    let own = &state.own;
+    if own.moves {
+        return Some("Another copy of this folder runs. This one becomes a device of its own now, and starts again for that.".to_owned());
+    }
+    own.moved.filter(|moved| !moved.is_seen).map(|_| {
+        format!(
+            "Another copy of this folder runs, so this one is a new device of yours since then, called \"{}\": it has its own keys, and your friends and history. \
+             If the other copy is gone for good, remove that device: `symbolon device list`, `symbolon device remove`. Run `symbolon device confirm` when you have seen this.",
+            own.label
+        )
+    })
 }
 
 fn of_friends_copies(state: &State, now: Timestamp) -> Vec<String> {

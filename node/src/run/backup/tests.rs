@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
-use super::{BACKUP_MAGIC, restore};
+use super::restore;
 use rand_core::SeedableRng;
 use std::path::{Path, PathBuf};
-use symbolon_core::wire::{BackupHead, BackupPart, backup_key};
+use symbolon_core::wire::{BACKUP_MAGIC, BackupHead, BackupPart, backup_key};
 use symbolon_presence::id::Nonce;
 use symbolon_presence::identity::Identity;
 use symbolon_presence::kdf::Secret;

@@ -103,7 +103,7 @@ fn what_is_told_of_copies_and_gaps_reaches_renewal() {
     assert!(reaches(|_, _| DeliveryNotice::NewerAtRelay, is_behind));
     assert!(reaches(|_, _| RenewalNotice::Newer, is_behind));
     assert!(reaches(|_, _| RenewalNotice::LaterRevision(1 << 40), is_behind));
-    assert!(reaches(|_, _| RenewalNotice::Rival { is_later: true }, |machines, _, _| machines.state.own.is_halted));
+    assert!(reaches(|_, _| RenewalNotice::Rival { is_later: true, is_sure: true }, |machines, _, _| machines.state.own.is_halted));
     let asks = |machines: &mut Machines, turn: &mut Turn<'_>, device| {
         machines.follow(turn).unwrap();
         machines.state.devices[&device].channel.saying.is_some()
