@@ -98,6 +98,8 @@ pub(crate) struct Standings {
     /// Devices to which it is to be said how we stand, and by which way where they have named one.
     asking: BTreeMap<DeviceId, Option<Contact>>,
     lifelines: Lifelines,
+    /// Devices of which one start came back after another one: in this input they hear of it, however often they were asked.
+    back: BTreeSet<DeviceId>,
 }
 
 impl Standings {
@@ -192,7 +194,8 @@ impl Standings {
         let sent = self.sent.entry(*id).or_default();
         sent.retain(|(at, _)| now.since(*at) < HOUR);
         let asked = sent.iter().filter(|(_, is_question)| *is_question).count();
-        let has_asked = is_question && asked >= STANDING_QUESTIONS_PER_HOUR;
+        // Without it two copies that came and went a few times would not hear of each other for an hour.
+        let has_asked = is_question && asked >= STANDING_QUESTIONS_PER_HOUR && !self.back.contains(id);
         !state.own.is_halted && sent.len() < STANDINGS_PER_HOUR && !has_asked
     }
 
@@ -219,6 +222,7 @@ impl Standings {
         self.pending.remove(device);
         self.awaiting.remove(device);
         self.asking.remove(device);
+        self.back.remove(device);
     }
 
     /// A device has answered how it stands with us.
@@ -234,6 +238,12 @@ impl Standings {
     /// All friends' devices are to see our certificate: it was renewed, and comes with what is said to them.
     pub fn show_all(&mut self, state: &State) {
         friends_devices(state).into_iter().for_each(|device| self.ask(device));
+    }
+
+    /// One of its starts came back after another one: both are to hear of each other.
+    pub fn came_back(&mut self, device: DeviceId) {
+        self.back.insert(device);
+        self.ask(device);
     }
 
     /// The same, unless it owes an answer.
@@ -258,6 +268,7 @@ impl Standings {
                 self.send(state, turn, &device, None, way.as_ref())?;
             }
         }
+        self.back.clear();
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::*;
 use crate::command::{Direction, RequestStatus};
 use crate::delivery::starts::Starts;
 use crate::fixture::{Person, in_turn};
-use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX};
+use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX, STANDING_QUESTIONS_PER_HOUR, STANDINGS_PER_HOUR};
 use crate::notice::{DeliveryNotice, RenewalNotice};
 use crate::rows::{Device, Fault, Request, Start};
 use crate::state::State;
@@ -203,6 +203,30 @@ fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
         ben.answers(state, turn, 1, late);
         assert_eq!(ben.last(state), (1, Some(2)), "both are at work");
         assert!(turn.told::<DeliveryNotice>().contains(&DeliveryNotice::StartCameBack(ben.person.device.device)));
+    });
+}
+
+#[test]
+fn of_a_start_that_came_back_its_device_hears_however_often_it_was_asked_but_not_without_end() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let device = ben.person.device.device;
+        let mut standings = Standings::default();
+        let mut is_asked = |turn: &mut Turn<'_>, came_back: bool| {
+            state.channel_mut(&device).unwrap().saying = None;
+            if came_back {
+                standings.came_back(device)
+            } else {
+                standings.ask(device)
+            }
+            standings.follow(state, turn, Vec::new()).unwrap();
+            state.devices[&device].channel.saying.is_some()
+        };
+        let asked = (0..20).filter(|_| is_asked(turn, false)).count();
+        assert_eq!(asked, STANDING_QUESTIONS_PER_HOUR);
+        assert!(is_asked(turn, true) && !is_asked(turn, false), "once for each time");
+        let more = (0..20).filter(|_| is_asked(turn, true)).count();
+        assert_eq!(asked + 1 + more, STANDINGS_PER_HOUR);
     });
 }
 

@@ -148,7 +148,7 @@ impl Machines {
             DeliveryNotice::StartHeard(device) => delivery.starts.note(state, &device, turn.now),
             DeliveryNotice::StartCameBack(device) => {
                 delivery.starts.note(state, &device, turn.now);
-                standings.ask(device);
+                standings.came_back(device);
             }
             DeliveryNotice::QuestionLost(device) => standings.ask(device),
         }
