@@ -157,3 +157,32 @@ fn what_a_courier_brings_before_the_welcome_of_who_comes_in_comes_again_behind_i
     assert_eq!(texts(&mut sim, BEN, "The crew"), ["thank you", "welcome"]);
     assert_eq!((state_of(&mut sim, BEN, &sent), state_of(&mut sim, CEM, &answer)), (MessageState::Delivered, MessageState::Delivered));
 }
+
+/// Of the friends who are here and in the room as well, most do not know who is written to.
+#[test]
+fn what_those_who_carry_cannot_bring_is_given_to_others_until_somebody_does() {
+    for seed in 36..40 {
+        let names = ["Ana", "Ben", "Cem", "Dea", "Eda", "Fay"];
+        let mut sim = Sim::new(seed, Faults::NONE);
+        for name in names {
+            sim.add(name);
+        }
+        for ix in 1..names.len() {
+            sim.befriend(ANA, ix);
+        }
+        for ix in DEA..names.len() {
+            sim.befriend(BEN, ix);
+        }
+        sim.run_for(HOUR);
+        create(&mut sim, ANA, "The crew");
+        add(&mut sim, ANA, "The crew", &names[1..]);
+        sim.run_for(10 * MINUTE);
+        let sent = say(&mut sim, BEN, "The crew", "good morning");
+        sim.run_for(MINUTE);
+        assert_eq!(texts(&mut sim, CEM, "The crew"), ["good morning"], "seed {seed}");
+        assert_eq!(state_of(&mut sim, BEN, &sent), MessageState::Delivered, "seed {seed}");
+        say(&mut sim, BEN, "The crew", "good evening");
+        sim.run_for(MINUTE / 3);
+        assert_eq!(texts(&mut sim, CEM, "The crew").len(), 2, "seed {seed}: who has met Cem is first");
+    }
+}

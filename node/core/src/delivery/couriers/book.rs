@@ -9,16 +9,17 @@ use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::id::{DeviceId, FrameId};
-use symbolon_presence::time::{DAY, MINUTE, SECOND, Timestamp};
+use symbolon_presence::time::{DAY, SECOND, Timestamp};
 
 /// How long an envelope waits for its device or a relay before it is given to couriers.
 const PATIENCE: u64 = 10 * SECOND;
+/// Couriers that are given the same envelope at once.
+pub(super) const COURIERS_MAX: usize = 2;
 /// Envelopes for one device that a courier has without a receipt.
 pub(super) const HANDED_MAX: usize = 64;
 
-/// How long after that what a courier has brought no receipt for is given again: it may not have been able to take it, or have
-/// dropped it. Twice as long each time.
-const AGAIN: u64 = 2 * MINUTE;
+/// When those who were given something have brought no receipt for so long, the next ones are: these may never meet its device.
+const AGAIN: u64 = 20 * SECOND;
 
 /// What one courier was given for one device.
 #[derive(Debug)]
@@ -27,22 +28,13 @@ pub(super) struct Handed {
     pub pump: Pump,
     /// Without a receipt yet: at most [`HANDED_MAX`].
     pub out: BTreeSet<FrameId>,
-    /// When all of that is given again, and the pause before.
-    pub again: (Timestamp, u64),
+    /// When others are given it, if no receipt has come until then.
+    pub again: Timestamp,
 }
 
 impl Handed {
-    pub fn on(link: LinkId, now: Timestamp) -> Self {
-        Self { link, pump: Pump::default(), out: BTreeSet::new(), again: (now.after(AGAIN), AGAIN) }
-    }
-
-    /// What has waited for a receipt for long is given again.
-    pub fn look(&mut self, now: Timestamp) {
-        if self.again.0 <= now {
-            let pause = self.again.1.saturating_mul(2).min(DAY);
-            self.again = (now.after(pause), pause);
-            self.restart();
-        }
+    pub fn on(link: LinkId, again: Timestamp) -> Self {
+        Self { link, pump: Pump::default(), out: BTreeSet::new(), again }
     }
 
     pub fn restart(&mut self) {
@@ -58,7 +50,17 @@ pub(crate) struct Couriers {
     pub(super) due: BTreeMap<DeviceId, Timestamp>,
     /// How much of a device's outbox a courier has, on its present link: the courier, then the device.
     pub(super) handed: BTreeMap<(DeviceId, DeviceId), Handed>,
+    /// How often others were given what waits for a device. At most one for each device that is known.
+    pub(super) rounds: BTreeMap<DeviceId, usize>,
+    /// Who has brought a receipt of a device last. At most one for each device that is known.
+    pub(super) proven: BTreeMap<DeviceId, DeviceId>,
     pub(super) load: Load,
+}
+
+/// How long a round lasts, where there are so many couriers: all are asked one after another, then with pauses that double.
+pub(super) fn pause(round: usize, couriers: usize) -> u64 {
+    let circles = round / couriers.div_ceil(COURIERS_MAX).max(1);
+    AGAIN.saturating_mul(1 << circles.min(13)).min(DAY)
 }
 
 impl Couriers {
@@ -95,6 +97,8 @@ impl Couriers {
     /// A device is not known any more.
     pub fn forget(&mut self, turn: &mut Turn<'_>, device: &DeviceId) {
         self.due.remove(device);
+        self.rounds.remove(device);
+        self.proven.retain(|of, courier| of != device && courier != device);
         self.handed.retain(|(courier, to), _| courier != device && to != device);
         self.load.forget(turn, device);
     }

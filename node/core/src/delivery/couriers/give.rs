@@ -5,7 +5,7 @@ use super::super::outbox::{self, OutboxRow};
 use super::super::owner::{EnvelopeOwner, Lane};
 use super::super::pump::{self, Gate, Looked, Way};
 use super::super::sealing::Sealer;
-use super::book::{Couriers, HANDED_MAX, Handed};
+use super::book::{COURIERS_MAX, Couriers, HANDED_MAX, Handed, pause};
 use crate::notice::DeliveryNotice;
 use crate::people::requests;
 use crate::rooms;
@@ -21,9 +21,6 @@ use symbolon_presence::time::Timestamp;
 use symbolon_relay::carry::{Carried, Carry};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Outcome, ReceiptItem, Refusal};
-
-/// Couriers that are given the same envelope at once.
-const COURIERS_MAX: usize = 2;
 
 /// Whether a friend's device takes envelopes along.
 pub(super) fn may_carry(state: &State, device: &DeviceId) -> bool {
@@ -94,15 +91,25 @@ impl Couriers {
         let here = delivery.friends_here(state).into_iter();
         let theirs = here.filter(|(courier, of, _)| *of != peer && may_carry(state, courier) && rooms::are_together(state, to, courier));
         let mut theirs: Vec<(DeviceId, LinkId)> = theirs.map(|(courier, _, link)| (courier, link)).collect();
-        // Those who have some of it already; each more is one more copy that the device gets.
-        theirs.sort_by_key(|(courier, _)| !self.handed.contains_key(&(*courier, *to)));
+        let has_waited = |of: &DeviceId, handed: &Handed| of == to && !handed.out.is_empty() && handed.again <= turn.now;
+        if self.handed.iter().any(|((_, of), handed)| has_waited(of, handed)) {
+            // Perhaps none of these ever meets it.
+            self.handed.retain(|(_, of), _| of != to);
+            *self.rounds.entry(*to).or_default() += 1;
+        }
+        let round = self.rounds.get(to).copied().unwrap_or_default();
+        let again = turn.now.after(pause(round, theirs.len()));
+        theirs.sort_unstable();
+        let first = round.saturating_mul(COURIERS_MAX).checked_rem(theirs.len()).unwrap_or_default();
+        theirs.rotate_left(first);
+        // Those who have some of it already; each more is one more copy that the device gets. Before them who has met it.
+        theirs.sort_by_key(|(courier, _)| (self.proven.get(to) != Some(courier), !self.handed.contains_key(&(*courier, *to))));
         let mut wake: Option<Timestamp> = None;
         for (courier, link) in theirs.into_iter().take(COURIERS_MAX) {
-            let handed = self.handed.entry((courier, *to)).or_insert_with(|| Handed::on(link, turn.now));
+            let handed = self.handed.entry((courier, *to)).or_insert_with(|| Handed::on(link, again));
             if handed.link != link {
-                *handed = Handed::on(link, turn.now);
+                *handed = Handed::on(link, again);
             }
-            handed.look(turn.now);
             let Some(device) = state.devices.get(to) else { return Ok(()) };
             let mut sealer = Sealer::of(device);
             let (out, sealing) = (&mut handed.out, &mut sealer);
@@ -110,7 +117,7 @@ impl Couriers {
             handed.pump.run(turn, device, Gate::Everything, &mut way)?;
             let given = way.given;
             if !handed.out.is_empty() {
-                wake = Some(wake.unwrap_or(handed.again.0).min(handed.again.0));
+                wake = Some(wake.unwrap_or(handed.again).min(handed.again));
             }
             sealer.keep(state, turn, to);
             delivery.count("carry", given);
@@ -134,7 +141,10 @@ impl Couriers {
         let row = state.devices.get(&carried.device)?;
         let key = VerifyingKey::parse(&row.entry.receipt).ok()?;
         let body = carried.receipt.verify(&key, &row.entry.mailbox).ok()?;
+        self.proven.insert(carried.device, courier);
+        self.rounds.remove(&carried.device);
         if let Some(handed) = self.handed.get_mut(&(courier, carried.device)) {
+            handed.again = turn.now.after(pause(0, 1));
             for item in &body.items {
                 handed.out.remove(&item.frame);
             }
