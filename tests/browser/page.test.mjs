@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { request } from "node:http";
 import { after, before, test } from "node:test";
-import { click, close, examine, found, go, launch, open, press, shows, type } from "./look.mjs";
+import { SIZES, click, close, examine, found, go, launch, open, press, shows, type } from "./look.mjs";
 import { Node, cleanUp, until } from "./node.mjs";
 
 const LONG = 5000; // texts of a long history
@@ -74,6 +74,10 @@ test("two people befriend by the page alone, and the first text takes at most ei
   const actions = 2 + await befriend(); // two commands, that open the pages
   console.log(`actions to the first text: ${actions}`);
   assert.ok(actions <= 8, `${actions} actions`);
+  // On a phone Ben still looks at the requests, and the list is out of sight: the way back says that something is new.
+  await b.tab.setViewportSize(SIZES.phone);
+  await b.tab.getByRole("link", { name: "Back to the list, 1 new" }).waitFor();
+  await look(b, "new-elsewhere");
 });
 
 async function befriend() {

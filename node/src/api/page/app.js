@@ -1,6 +1,6 @@
 // The page: what is shown where, and the list of friends at its side.
 
-import { avatar, button, clean, h, hush, icon, isLost, nameOf, say, when } from "/dom.js";
+import { avatar, button, clean, h, hush, icon, isLost, nameOf, say, showNews, when } from "/dom.js";
 import { enter } from "/session.js";
 import { keyOf, latest, listen, loadAll, loadFriends, state, tell, unread, waiting, watch } from "/node.js";
 import { chatView, roomView } from "/chat.js";
@@ -97,7 +97,9 @@ function drawSide() {
   const list = side.querySelector(".friends");
   if (list) list.scrollTop = scroll;
   if (focused) side.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
-  document.title = titleWith(friends.reduce((sum, one) => sum + (one.muted ? 0 : unread(one)), count));
+  const news = (several) => several.reduce((sum, one) => sum + (one.muted ? 0 : unread(one)), count);
+  document.title = titleWith(news(friends));
+  showNews(main, news(friends.filter((one) => !current.startsWith(one.room ? `#/room/${one.room}` : `#/chat/${one.id}`))));
 }
 
 function titleWith(news) {

@@ -222,9 +222,21 @@ export function wordList(words) {
   return h("ol", { class: "words" }, clean(words).split(" ").filter(Boolean).map((word) => h("li", {}, word)));
 }
 
+const BACK = "Back to the list";
+
+// On a narrow window the list is out of sight: the way back says how much is new there.
+export function showNews(view, news) {
+  const back = view.querySelector(".head .back");
+  const badge = back?.querySelector(".badge");
+  if (!badge) return;
+  badge.textContent = String(news);
+  badge.hidden = news === 0;
+  back.setAttribute("aria-label", news ? `${BACK}, ${news} new` : BACK);
+}
+
 // The head of a view, with the way back for narrow windows.
 export function viewHead(title, ...more) {
   return h("header", { class: "head" },
-    h("a", { class: "back", href: "#/", "aria-label": "Back to the list" }, icon("back")),
+    h("a", { class: "back", href: "#/", "aria-label": BACK }, icon("back"), h("span", { class: "badge", "aria-hidden": "true", hidden: true })),
     typeof title === "string" ? h("h1", {}, title) : title, ...more);
 }
