@@ -291,7 +291,7 @@ test("a further device is added by the page, has the history, writes, and is rem
   await look(b, "friend-devices");
   await click(a, "button", "Remove", row);
   await click(a, "button", "Really remove?");
-  await shows(a, /removed on/);
+  await shows(a, /Removed on/);
   await shows(t, "This device was removed by another one of yours");
   await until("Ben knows", async () => (await ben.run("friends"))[0].devices.length === 1);
   await t.tab.close();
@@ -323,7 +323,7 @@ test("a device that was stolen is shut out by the words, on the page of one that
   await look(t, "stolen");
   await click(t, "button", "Shut all others out");
   await click(t, "button", "Really shut them out?");
-  await shows(t, /removed on/);
+  await shows(t, /Removed on/);
   await until("the stolen one knows it", async () => (await own(stolen)).removed !== null);
   assert.equal((await own(laptop)).removed, null);
   assert.equal(await t.tab.locator("#keep-words").count(), 0, "there is nobody left to shut out");

@@ -119,7 +119,7 @@ function deviceRow(one, me, draw) {
   const right = one.removed ? "" : one.first ? " It can add devices, and remove every other one." : " It can remove those that came after it.";
   const may = !one.this && !one.removed && !me.removed && (me.first || me.serial < one.serial);
   return h("li", { class: "row" },
-    h("span", { class: "grow" }, deviceName(one), h("small", { class: "live" }, `${activity(one)}.${right}`)),
+    h("span", { class: "grow" }, deviceName(one), h("small", { class: "live" }, `${sentence(activity(one))}.${right}`)),
     may ? careful("Remove", "Really remove?", async () => {
       await post("/api/v1/devices/remove", { device: one.device });
       say("Removed. It reads nothing new, and your friends learn of it.");
