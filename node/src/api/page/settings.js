@@ -88,7 +88,7 @@ function roomsCard() {
   return card;
 }
 
-export function nameCard(me, title = "My name", about = "New friends see this name first.") {
+export function nameCard(me, title = "My name", about = "New friends see this name first. The friends you have see a new name on their page about you.") {
   const name = bounded(h("input", { id: "own-name", type: "text", value: me.name, required: true, maxlength: "64", dir: "auto" }), 64);
   const submit = h("button", { type: "submit", class: "primary" }, "Save");
   const form = h("form", {
