@@ -116,11 +116,8 @@ function checkRow({ check, ok, detail, hint }) {
 
 async function showHealth(place) {
   try {
-    const [status, { checks }] = await Promise.all([get("/api/v1/status"), get("/api/v1/doctor")]);
-    const queue = status.queue === 0 ? "Nothing is waiting to be sent" : status.queue === 1 ? "1 message is waiting to be sent" : `${status.queue} messages are waiting to be sent`;
-    place.replaceChildren(
-      h("p", {}, `${queue}.`),
-      h("ul", { class: "checks" }, checks.map(checkRow)));
+    const { checks } = await get("/api/v1/doctor");
+    place.replaceChildren(h("ul", { class: "checks" }, checks.map(checkRow)));
   } catch (problem) {
     place.replaceChildren(h("p", {}, problem.message), h("p", { class: "hint" }, problem.hint ?? ""));
   }
