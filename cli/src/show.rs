@@ -348,7 +348,7 @@ pub fn resent(view: &Value) -> String {
 pub fn status(view: &Value) -> String {
     let number = |field: &str| view.get(field).and_then(Value::as_u64).unwrap_or_default();
     let mut out = format!(
-        "friends connected  {}\nmessages waiting   {}\nlocal network      {}\nlookup network     {}\n",
+        "friends connected  {}\nwaiting to be sent {}\nlocal network      {}\nlookup network     {}\n",
         number("peers"),
         number("queue"),
         line(str_of(view, "lan")),
