@@ -55,8 +55,8 @@ pub fn own_device(view: &Value) -> String {
     if is("this") {
         marks.push("this device");
     }
-    if is("first") {
-        marks.push("first of all");
+    if is("first") && str_of(view, "removed").is_empty() {
+        marks.push("can add devices");
     }
     if !str_of(view, "removed").is_empty() {
         marks.push("removed");
