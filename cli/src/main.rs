@@ -185,7 +185,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(USAGE);
     }
     let rendered = error.render().to_string();
-    let first = rendered.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let first = rendered.lines().map(str::trim).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
     let message = if is_bare { "no command given" } else { first.trim_start_matches("error: ") };
     let mut failure = Failure::new("usage", message, help::hint(error, &arguments));
     failure.code = USAGE;
