@@ -6,9 +6,12 @@ use crate::delivery::Delivery;
 use crate::delivery::relays::Relays;
 use crate::intake::Intake;
 use crate::packages::Packages;
+use crate::people::persons;
 use crate::presence::Presence;
 use crate::renewal::Standings;
+use crate::rows::Friend;
 use crate::state::State;
+use std::collections::BTreeSet;
 use symbolon_presence::time::Timestamp;
 
 /// The machines of which something is shown.
@@ -30,8 +33,12 @@ pub(crate) fn view(state: &State, machines: &Shown<'_>, now: Timestamp) -> Statu
     problems.extend(problems::of_builds(state, now));
     problems.extend(problems::of_requests(state));
     problems.extend(problems::of_packages(state, packages, now));
+    // Persons are counted, and none of our own devices.
+    let rows = delivery.online(state);
+    let friends = rows.iter().filter_map(|peer| state.friends.get(peer)).filter(|friend| !persons::is_own(state, friend));
+    let online: BTreeSet<_> = friends.map(Friend::person).collect();
     StatusView {
-        peers: delivery.online(state).len(),
+        peers: online.len(),
         queue: state.devices.values().map(|row| row.channel.waiting()).sum(),
         lan: presence.lan.view(now),
         dht: presence.dht_view(),
