@@ -136,7 +136,7 @@ pub(super) fn entry(error: CommandError) -> Entry {
             409,
             "Not in the room",
             "You have left this room, or were removed from it; its history stays.",
-            "Ask a member to add you again.",
+            "Ask a member to add you again. A device that you restored needs nobody to ask: it comes in once an owner or admin who is your friend has been online.",
         ),
         CommandError::NoRight => (
             "no_right",
