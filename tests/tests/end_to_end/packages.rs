@@ -86,7 +86,7 @@ fn lying(rows: &Rows) -> impl Iterator<Item = (&[u8], &Vec<u8>)> {
     packages.map(|(_, key, package)| (&key[..key.len() - 4], package))
 }
 
-/// Whoever has no right is refused alike, whatever is wrong, and sent away after a while.
+/// Anyone who has no right is refused alike, no matter what is wrong, and sent away after a while.
 fn without_a_right(relay: &Node, ben: &mut Asker) {
     let good = ben.question();
     let (stranger, elsewhere) = (SigningKey::from_seed(&[1; 32]), MailboxId([1; 32]));

@@ -319,7 +319,7 @@ fn a102_one_bound_holds_for_all_bytes_and_leaves_room_to_the_owner_and_to_everyb
         assert!(matches!(said, Some(Outcome::Stored(_))), "{number}: {said:?}");
     }
     while let Some(Outcome::Stored(_)) = host.put(&own, &own.address(Scope::Friends(3)), None, long(host.relay.counts().1 + 1_000)) {}
-    assert!(host.relay.is_full(), "the longest has no room, whoever it is for");
+    assert!(host.relay.is_full(), "the longest has no room, no matter for whom");
     assert!(host.relay.bytes().0.0 + host.relay.bytes().0.1 <= most);
     assert_counted(&host);
     // A revocation is taken whatever is full.
