@@ -62,8 +62,9 @@ fn announce(ready: &Ready, (folder, is_named): (&str, bool), output: Output) -> 
         let listen = ready.listen.iter().map(|address| format!("           {}\n", text::line(address))).collect::<String>();
         let rename = if is_named { "" } else { " `symbolon name NEW` changes your name." };
         format!(
-            "Symbolon is running as {}.\n\n  page     {page}\n  id       {}\n  data     {}\n  listens\n{listen}\n{advice} Ctrl-C stops the node.\n\
-             In another terminal: `symbolon invite` makes a link for a friend, `symbolon add LINK` takes one.{rename}\n",
+            "Symbolon is running as {}.\n\n  page     {page}\n  id       {}\n  data     {}\n  listens\n{listen}\n{advice}\n\
+             Ctrl-C stops the node. In another terminal `symbolon invite` makes a link for\n\
+             a friend, `symbolon add LINK` takes one.{rename}\n",
             text::line(&ready.name),
             text::line(&ready.id),
             text::line(folder),

@@ -79,8 +79,10 @@ pub fn pairing(view: &Value) -> String {
     let letters: Vec<char> = code.chars().collect();
     let parts: Vec<String> = letters.chunks(4).map(|part| part.iter().collect()).collect();
     format!(
-        "{}\n\nType this on your new device, within ten minutes:\n  symbolon device join {}\nThere, start a node on a new folder first: `symbolon up`. If both are not in one local network, let it use the relay that\n\
-         this device uses: `symbolon relay add LINK`. A code that was made before this one has expired.\n\
+        "{}\n\nType this on your new device, within ten minutes:\n  symbolon device join {}\n\n\
+         There, start a node on a new folder first: `symbolon up`. If both are not in\n\
+         one local network, let it use the relay that this device uses, by\n\
+         `symbolon relay add LINK`. A code that was made before this one has expired.\n\
          The first who types it becomes one of your devices: show it to nobody else.\n",
         line(code),
         line(&parts.join("-"))
