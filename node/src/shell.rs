@@ -5,6 +5,9 @@
 //! flush the cipher; commit. Only then do actions leave, are commands answered and events
 //! sent, so that nothing is seen outside that a power cut could take back.
 //!
+//! One kind of turn does not commit: one that took in receipts, wants nothing done outside, and is learned again when it is
+//! lost. It is held, and becomes durable with the next turn, or within [`HELD_MAX`].
+//!
 //! The wall clock may jump. What a core holds in memory, when to dial next or how long an answer
 //! may take, is dated by the clock as it was. So after a jump there is a new core, as after a
 //! failed turn. The same happens when the process was suspended for a while: no link has outlived
@@ -45,6 +48,9 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 pub const TURN_INPUTS: usize = 32;
 /// Inputs from the network waiting for the core thread; then who sends is held back.
 pub const INPUT_QUEUE: usize = 1_024;
+
+/// A turn that is held becomes durable within this, if no other turn comes before.
+pub const HELD_MAX: Duration = Duration::from_millis(100);
 
 /// Longest sleep: the wall clock may jump while the loop waits, and is looked at again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -129,6 +135,7 @@ pub fn run<P: Parts, T: Transport, C: Clock>(store: Store, parts: P, ends: Ends<
         next_event: 0,
         calm: Calm::default(),
         upkeep: Upkeep::default(),
+        held: None,
         vitals: ends.vitals,
         said: None,
     };
@@ -155,6 +162,8 @@ struct Shell<P: Parts, T, C> {
     next_event: u64,
     calm: Calm,
     upkeep: Upkeep,
+    /// Since when a turn is held.
+    held: Option<Instant>,
     vitals: Arc<Vitals>,
     /// When the log has said last that a turn failed.
     said: Option<Instant>,
@@ -207,6 +216,7 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
                 }
                 self.turn(inputs)?;
             }
+            self.settle()?;
             self.keep_up()?;
         }
     }
@@ -223,7 +233,8 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
     fn longest_wait(&mut self) -> Duration {
         let now = Instant::now();
         let tick = self.engine.time_to_tick();
-        [self.calm.left(now).or(tick), self.upkeep.left(now)].into_iter().flatten().fold(LONGEST_WAIT, Duration::min)
+        let held = self.held.map(|since| (since + HELD_MAX).saturating_duration_since(now));
+        [self.calm.left(now).or(tick), self.upkeep.left(now), held].into_iter().flatten().fold(LONGEST_WAIT, Duration::min)
     }
 
     async fn wake(&mut self, wait: Duration, takes_all: bool) -> Wake {
@@ -267,6 +278,20 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             }
             Err(fault) => self.crash(fault),
         }
+    }
+
+    /// Makes durable what is held, once it is time.
+    fn settle(&mut self) -> Result<(), RunError> {
+        if !self.engine.store().is_held() {
+            self.held = None;
+            return Ok(());
+        }
+        let since = *self.held.get_or_insert_with(Instant::now);
+        if since.elapsed() < HELD_MAX {
+            return Ok(());
+        }
+        self.held = None;
+        self.engine.settle().or_else(|fault| self.crash(fault))
     }
 
     /// What a failed turn leads to.
@@ -328,6 +353,9 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
 
     /// Rewinds the store's log when it is full, and empties it when it is time.
     fn keep_up(&mut self) -> Result<(), RunError> {
+        if self.held.is_some() {
+            return Ok(());
+        }
         let now = Instant::now();
         let has_written = self.engine.take_wrote();
         if has_written {

@@ -197,6 +197,7 @@ impl Core {
     /// taken back and this core is dropped.
     pub fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
         let Self { machines, rng, out } = self;
+        out.taken.inputs = out.taken.inputs.saturating_add(1);
         machines.state.clock.turn(now);
         let mut turn = machines.state.turn(rng, &mut *world.cipher, world.shelf, out);
         machines.handle(&mut turn, input)
@@ -208,7 +209,19 @@ impl Core {
         let Self { machines, rng, out } = self;
         machines.state.clock.turn(now);
         let mut turn = machines.state.turn(rng, &mut *world.cipher, world.shelf, out);
-        machines.close_turn(&mut turn)
+        machines.close_turn(&mut turn)?;
+        let taken = std::mem::take(&mut out.taken);
+        out.only_receipts = taken.receipts > 0 && taken.receipts == taken.inputs;
+        Ok(())
+    }
+
+    /// Whether all that the turn has written is learned again by itself, should it be lost: it took in receipts and nothing
+    /// else, wants nothing done outside, and shows no more than how far messages have got. What was acknowledged lies in the
+    /// outbox again then, is put again, and is acknowledged again. Asked when the turn is closed and before its actions are
+    /// polled. Such a turn may become durable together with the next one.
+    pub fn is_learned_again(&self) -> bool {
+        let shows_states = |event: &Event| matches!(event, Event::MessageState { .. });
+        self.out.only_receipts && self.out.actions.is_empty() && self.out.events.iter().all(shows_states)
     }
 
     /// The next write, to be applied inside the open transaction.

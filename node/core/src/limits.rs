@@ -1,7 +1,13 @@
 //! Every bound and default of the core in one place.
 
+mod groups;
+mod presence;
+mod recovery;
 mod vouching;
 
+pub use groups::*;
+pub use presence::*;
+pub use recovery::*;
 pub use vouching::*;
 
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
@@ -79,86 +85,8 @@ pub const WAYS_SAID: usize = 12;
 pub const TEXTS_SAID_BYTES: usize = 48 * 1024;
 /// Most mailboxes at relays of one device.
 pub const RELAY_MAILBOXES_MAX: usize = 3;
-/// Nodes on the LAN remembered.
-pub const LAN_SEEN_MAX: usize = 256;
-/// New ones of strangers taken in within a minute.
-pub const LAN_NEW_MAX: usize = 64;
-/// Tags that are computed within a minute, one for each friend and node shown: half a second's work.
-pub const LAN_TAGS_MAX: usize = 250_000;
-/// Networks on which a node shows itself.
-pub const LAN_NETWORKS_MAX: usize = 8;
-/// Without a server or a relay for so long, a node asks strangers' nodes on the LAN whether they
-/// are of a friend who cannot know its newest secret.
-pub const LAN_ASK_DELAY: u64 = MINUTE;
-/// Pause between two such questions: eight a minute.
-pub const LAN_ASK_PAUSE: u64 = MINUTE / 8;
-/// How long this node's name is shown to strangers on the LAN.
-pub const LAN_VISIBLE: u64 = 10 * MINUTE;
-/// Friendship secrets remembered that were replaced, and for how long: one who still uses one hears of it.
-pub const PAST_MAX: usize = 64;
-/// See [`PAST_MAX`].
-pub const PAST_LIFE: u64 = 30 * DAY;
-/// How long a node gathers its addresses after a start before it publishes them.
-pub const PUBLISH_DELAY: u64 = 300;
-/// Pause between two publications, unless somebody is taken out.
-pub const PUBLISH_PAUSE: u64 = 10 * SECOND;
-/// Records are published again after so long: today's and tomorrow's, which live for two days.
-pub const PUBLISH_INTERVAL: u64 = 6 * HOUR;
-/// Friends whose records are looked for at once.
-pub const SEEKS_MAX: usize = 16;
-/// Friends who wait for that.
+/// Friends who wait until their records are looked for; see [`SEEKS_MAX`].
 pub const SEEKS_WAITING_MAX: usize = FRIENDS_MAX;
-/// First pause before the records of a friend who cannot be reached are looked for again; it doubles.
-pub const SEEK_PAUSE: u64 = SECOND;
-/// Longest such pause.
-pub const SEEK_PAUSE_MAX: u64 = HOUR;
-/// Pause when the friend's own node says that our keys are replaced.
-pub const SEEK_PAUSE_STALE: u64 = SECOND;
-/// Friends of whom this node keeps records for friends.
-pub const KEPT_FRIENDS_MAX: usize = 64;
-/// Friends with whom this node leaves its records.
-pub const RECORD_SERVERS_MAX: usize = 16;
-/// How often a friend may leave others in their place.
-pub const KEEPS_PER_HOUR: u32 = 60;
-/// So many times somebody is looked for in vain before all friends' nodes are asked.
-pub const SEEKS_BEFORE_FRIENDS: u32 = 3;
-/// How often, at most, all who are missed are looked for because a first friend has come.
-pub const SEEK_AGAIN_PAUSE: u64 = MINUTE;
-/// Nodes on the LAN with which this one makes up a DHT while no server is known.
-pub const NEIGHBOURS_MAX: usize = 8;
-/// Addresses of one of them.
-pub const NEIGHBOUR_PLACES_MAX: usize = 2;
-/// For so long no server must be known before it does so.
-pub const NEIGHBOURS_DELAY: u64 = 20 * SECOND;
-/// Addresses of DHT servers remembered.
-pub const SERVERS_MAX: usize = 16;
-/// Of these, those that an invite names.
-pub const SERVERS_TOLD: usize = 3;
-/// After a publication, when it is looked whether the record can be read.
-pub const READ_BACK: u64 = 2 * SECOND;
-/// The pause doubles up to this while it cannot.
-pub const READ_BACK_MAX: u64 = 10 * MINUTE;
-/// How long the answer of lookup servers may take before the DHT is asked.
-pub const SEEK_SERVERS_DEADLINE: u64 = 2 * SECOND;
-/// How long an answer may take.
-pub const SEEK_DEADLINE: u64 = 20 * SECOND;
-/// How long the answer may take when only the body is looked for, before the header is.
-pub const SEEK_BODY_DEADLINE: u64 = 5 * SECOND;
-/// Our records are looked for again so long after they were last found.
-pub const READ_AGAIN: u64 = 30 * MINUTE;
-/// Our relays get the records of the days to come so long after something has changed; at once
-/// when somebody was taken out.
-pub const AWAY_DELAY: u64 = MINUTE;
-/// Lookup servers that the user may name.
-pub const LOOKUPS_MAX: usize = 8;
-/// Of these, those that friends read of in our records.
-pub const LOOKUPS_TOLD: usize = 3;
-/// People looked for by Peer ID at once.
-pub const FINDS_MAX: usize = 16;
-/// Pause before the next of them are looked for; it doubles up to [`FIND_PAUSE_MAX`].
-pub const FIND_PAUSE: u64 = 5 * SECOND;
-/// See [`FIND_PAUSE`].
-pub const FIND_PAUSE_MAX: u64 = HOUR;
 /// Relays spoken to at once.
 pub const RELAY_SESSIONS_MAX: usize = 64;
 /// How long a direct key is the present one. It opens as long again after that.
@@ -169,54 +97,6 @@ pub const BEFORE_LIFETIME: u64 = 90 * DAY;
 pub const SPEAKERS_MAX: usize = 1_024;
 /// Most friends of one node: so many have a block in the revocation tree, however many were passed by.
 pub const FRIENDS_MAX: usize = 2_048;
-/// Most devices in a room, this one included.
-pub const MEMBERS_MAX: usize = 256;
-/// Longest roster of a room, in bytes: [`MEMBERS_MAX`] devices of as many users.
-pub const ROSTER_MAX: usize = 48 * 1024;
-/// So old an epoch of a shared room is final.
-pub const FINAL_AGE: u64 = 7 * DAY;
-/// With so many later ones it is final, too, if they were committed by [`FINAL_USERS`].
-pub const FINAL_LATER: usize = 5;
-/// See [`FINAL_LATER`].
-pub const FINAL_USERS: usize = 3;
-/// A leaf of which nothing was heard for so long holds nothing up.
-pub const LEAF_GONE: u64 = 180 * DAY;
-/// Most rooms of one node besides those of friendships.
-pub const ROOMS_MAX: usize = 512;
-/// Of these, rooms that other devices of ours have named and this one is not in.
-pub const ROOMS_ELSEWHERE_MAX: usize = 256;
-/// Of these, rooms that only the user makes: nobody else fills their places.
-pub const ROOMS_RESERVED: usize = 64;
-/// Rooms of one node into which one friend has brought us, those that were left among them.
-pub const ROOMS_OF_ADDER_MAX: usize = 64;
-/// Most texts of a room that are erased at once, where it makes place for another one.
-pub const ROOM_TEXTS_AT_ONCE: usize = 8_192;
-/// Welcomes that wait until we are out of their rooms; of each friend one.
-pub const WELCOMES_WAITING_MAX: usize = 8;
-/// Of these, rooms of one friend that wait for our user's word, or are left because it was no.
-pub const ROOMS_ASKED_MAX: usize = 8;
-/// Epochs of a shared room that may come back.
-pub const STEPS_MAX: usize = 16;
-/// Epochs remembered that a shared room was in.
-pub const PAST_EPOCHS_MAX: usize = 64;
-/// Names kept of people who are in a shared room no longer.
-pub const GONE_NAMES_MAX: usize = 64;
-/// So long after a member has said how it is written to, it says that to newcomers, too: who adds them may not know.
-pub const WAYS_FRESH: u64 = 7 * DAY;
-/// KeyPackages of friends held until they are used.
-pub const PACKAGES_HELD_MAX: usize = 256;
-/// How long commits of a shared room are kept for those who have not seen them.
-pub const COMMIT_LIFE: u64 = 90 * DAY;
-/// Their bytes in one room.
-pub const COMMITS_OF_ROOM_BYTES: usize = 16 * 1024 * 1024;
-/// Commits of one epoch that compete: one of each leaf, and of one that has made two, the one that was taken.
-pub const RIVALS_MAX: usize = 2 * MEMBERS_MAX;
-/// Lines of names and topics that one member puts into a room's history in a day, among the newest [`LINES_PAGE`].
-pub const LINES_OF_MEMBER: usize = 32;
-/// So many of the newest messages are looked through for that.
-pub const LINES_PAGE: usize = 256;
-/// Wishes for one shared room that are open.
-pub const WISHES_MAX: usize = 512;
 /// Most request rows kept, all statuses together.
 pub const REQUESTS_MAX: usize = 1_024;
 /// Most requests of strangers that may be pending at once.
@@ -523,37 +403,3 @@ pub const READ_BODY: u64 = 300;
 pub const READ_BODIES_MAX: u64 = 10 * MINUTE;
 /// The bodies of open invites are looked for again after so long.
 pub const READ_BODIES_AGAIN: u64 = DAY;
-
-/// So long after the start, or after something has changed, the capsule is left at our relays.
-pub const CAPSULE_SOON: u64 = 10 * SECOND;
-/// It is left at a relay no sooner than so long after the last time.
-pub const CAPSULE_AGAIN: u64 = 10 * MINUTE;
-/// And so often when nothing has changed: what friends say of where they are does.
-pub const CAPSULE_EVERY: u64 = DAY;
-/// So long after a relay did not take it, it is tried again.
-pub const CAPSULE_FAILED: u64 = 15 * MINUTE;
-/// How long a relay may take for the next answer, while a capsule is left there.
-pub const CAPSULE_DEADLINE: u64 = 30 * SECOND;
-/// Frames taken from a relay meanwhile.
-pub const CAPSULE_FRAMES_MAX: usize = 64;
-/// How long a relay may take to answer who has nothing but the words.
-pub const FETCH_DEADLINE: u64 = 10 * SECOND;
-/// Pause before it is called again.
-pub const FETCH_AGAIN: u64 = SECOND;
-/// How often it is called at most.
-pub const FETCH_CALLS_MAX: u32 = 4;
-/// Frames taken from it: each piece of the longest capsule, and some more.
-pub const FETCH_FRAMES_MAX: usize = 256;
-/// When one capsule is whole, so long others are waited for: one of them may be newer.
-pub const FETCH_SETTLE: u64 = 3 * SECOND;
-/// How often it is looked for the record that names the relays, and the pause between.
-pub const LOOK_ROUNDS: u32 = 4;
-/// See [`LOOK_ROUNDS`].
-pub const LOOK_PAUSE: u64 = 4 * SECOND;
-/// Where no relay was named, so many rounds for the LAN to show somebody.
-pub const LOOK_ROUNDS_ALONE: u32 = 2;
-/// Nodes of the LAN that are asked for that record; the first ones that it shows.
-pub const LOOK_NEAR_MAX: usize = 16;
-/// So far above the highest serial that is known the next one is, where the person's root may have given more: by an older copy
-/// of a folder, and by a backup.
-pub const SERIALS_ABOVE: u64 = 1 << 40;

@@ -4,12 +4,15 @@
 //! A machine of its own, beside the core: nobody is anybody yet. It is given inputs of the network and gives actions to it, and
 //! has neither clock nor store. Who answers is believed in nothing: what opens under the words was made by who had their key.
 
-use crate::limits::{
-    ADDRESSES_MAX, FETCH_AGAIN, FETCH_CALLS_MAX, FETCH_DEADLINE, FETCH_FRAMES_MAX, FETCH_SETTLE, LOOK_NEAR_MAX, LOOK_PAUSE, LOOK_ROUNDS,
-    LOOK_ROUNDS_ALONE,
-};
-use crate::seam::{Address, CloseReason, DialId, Input, Instance, LinkId, Look, NetAction, Sighting};
+mod asked;
+mod looking;
+
+use crate::limits::{ADDRESSES_MAX, FETCH_DEADLINE, FETCH_FRAMES_MAX, FETCH_SETTLE, LOOK_NEAR_MAX};
+use crate::seam::{Address, CloseReason, DialId, Input, LinkId, Look, NetAction, Sighting};
 use crate::wire::CapsulePlaces;
+pub use asked::Ending;
+use asked::{Asked, Step};
+use looking::Looking;
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -62,59 +65,6 @@ pub struct Search {
     taken: Vec<Taken>,
     /// The time of the last input.
     now: Timestamp,
-}
-
-/// The look for the record that names the relays, at servers and in the DHT.
-#[derive(Debug, Default)]
-struct Looking {
-    /// Those that were named.
-    servers: Vec<Vec<Address>>,
-    /// Nodes that the LAN shows; at most [`LOOK_NEAR_MAX`]. Some of them may be relays.
-    near: BTreeMap<Instance, Vec<Address>>,
-    /// Three ids at most, with the day of each.
-    ids: BTreeMap<LookupId, u32>,
-    rounds: u32,
-    /// When it is looked again, or given up; none once it has ended.
-    next: Option<Timestamp>,
-}
-
-/// How it stands with one relay.
-struct Asked {
-    relay: RelayLink,
-    step: Step,
-    /// Calls so far.
-    calls: u32,
-    /// The mailbox at hand, and the capsule of which it is.
-    number: u8,
-    version: Option<(u64, u16)>,
-    /// What was fetched from each mailbox here, as it lies there.
-    sealed: BTreeMap<(u8, u16), Vec<u8>>,
-    frames: usize,
-    /// What became of it.
-    end: Option<Ending>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    /// It is called at this time.
-    Waits(Timestamp),
-    Dialled(DialId, Timestamp),
-    /// A question is out.
-    Linked(LinkId, Nonce, Timestamp),
-    Over,
-}
-
-/// What became of the question at one relay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// All of a capsule lay there.
-    Whole,
-    /// Not all of it.
-    Parts,
-    /// It has none of these words.
-    Nothing,
-    /// It could not be reached, or did not answer.
-    Silent,
 }
 
 /// A capsule: when it was made, and the bytes of the backup that it is.
@@ -434,58 +384,6 @@ impl Search {
         if self.whole_at.is_none() && self.pieces.values().any(is_whole) {
             self.whole_at = Some(now);
         }
-    }
-}
-
-impl Looking {
-    /// All servers are ways into the DHT.
-    fn bootstrap(&self) -> NetAction {
-        NetAction::Bootstrap(self.servers.iter().chain(self.near.values()).flatten().cloned().collect())
-    }
-
-    /// Looks again: servers are met one after the other.
-    fn tick(&mut self, now: Timestamp, actions: &mut VecDeque<NetAction>) {
-        if self.next.is_none_or(|next| next > now) {
-            return;
-        }
-        self.rounds = self.rounds.saturating_add(1);
-        let is_alone = self.servers.is_empty() && self.near.is_empty();
-        if self.rounds > if is_alone { LOOK_ROUNDS_ALONE } else { LOOK_ROUNDS } {
-            self.next = None;
-            return;
-        }
-        self.next = Some(now.after(LOOK_PAUSE));
-        if is_alone {
-            return;
-        }
-        let servers: Vec<Vec<Address>> = self.servers.iter().chain(self.near.values()).cloned().collect();
-        for id in self.ids.keys() {
-            actions.push_back(NetAction::Resolve(*id, Look::Servers(servers.clone())));
-            actions.push_back(NetAction::Resolve(*id, Look::Dht));
-        }
-    }
-}
-
-impl Asked {
-    /// Whether every piece of its capsule is here.
-    fn has_all(&self) -> bool {
-        self.version.is_some_and(|(_, count)| self.sealed.len() >= usize::from(count))
-    }
-
-    /// It was not reached, or the link is gone: what is still there is asked for again.
-    fn try_again(&mut self, now: Timestamp) {
-        if self.calls < FETCH_CALLS_MAX {
-            self.step = Step::Waits(now.after(FETCH_AGAIN));
-            return;
-        }
-        self.step = Step::Over;
-        self.end = Some(if self.sealed.is_empty() { Ending::Silent } else { Ending::Parts });
-    }
-
-    fn close(&mut self, actions: &mut VecDeque<NetAction>, link: LinkId, ending: Ending) {
-        actions.push_back(NetAction::Close(link, CloseReason::Idle));
-        self.step = Step::Over;
-        self.end = Some(ending);
     }
 }
 

@@ -10,6 +10,7 @@ mod introduction;
 mod invite;
 mod lifeline;
 mod message;
+mod note;
 mod own;
 mod package;
 mod presence;
@@ -20,14 +21,15 @@ mod sibling;
 mod taken;
 mod unopened;
 mod vouching;
+mod wish;
 
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Barred, Device, GoneTold, ListedTold, SaidIn, Shown, Start};
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
-    Audience, CameBy, GivenBy, GoneName, Group, GroupStanding, Invitation, KeptCommit, KnockKey, RivalRow, RoomNote, RoomQuestion, SeatRow,
-    SetBy, Step, Tally, WishFor, WishRow, commit_key, invitation_key, knock_key, split_commit_key, step_key, wish_key,
+    CameBy, GivenBy, GoneName, Group, GroupStanding, KeptCommit, RivalRow, RoomQuestion, SeatRow, Step, commit_key, split_commit_key,
+    step_key,
 };
 pub(crate) use groups::GroupRows;
 pub(crate) use introduction::{IntroRole, Introducing};
@@ -36,6 +38,7 @@ pub(crate) use lifeline::{Given, Held, LastingReply, Lifeline, Used};
 pub(crate) use message::{
     Counters, Fault, INDEXING, Line, Message, conversation_of, key_of_message, message_key, set_message_state, split_key,
 };
+pub(crate) use note::{Audience, RoomNote, SetBy, Tally};
 pub(crate) use own::{OwnRelayMailbox, Past, RelayKey, Revoked};
 pub(crate) use package::{Awaited, FormerGrant, Lies, OwnPackage, Stocked};
 #[cfg(test)]
@@ -48,6 +51,7 @@ pub(crate) use sibling::{Listed, Person, RoomsTaken, Sibling, Told};
 pub(crate) use taken::{Answered, TakenBlock, TakenLine, Was};
 pub(crate) use unopened::Unopened;
 pub(crate) use vouching::{ANSWERED_MAX, Card, Handed, HeardKnock, Knock, KnockFault, Vouched, VouchingRows};
+pub(crate) use wish::{Invitation, KnockKey, WishFor, WishRow, invitation_key, knock_key, wish_key};
 
 /// What rows hold is shown to nobody by mistake.
 macro_rules! opaque_debug {

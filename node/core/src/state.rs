@@ -4,9 +4,7 @@
 //! (history, outbox, seen envelopes) is not here but on the shelf.
 
 use crate::clock::{Clock, Signer};
-use crate::command::CommandError;
 use crate::identity::Own;
-use crate::limits;
 use crate::rates::Rates;
 use crate::rows::{
     Barred, Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, Listed, OwnRelayMailbox, Person, Request, Room,
@@ -24,6 +22,7 @@ use symbolon_presence::identity::Device as Speaker;
 use symbolon_presence::time::{MINUTE, Timestamp};
 use symbolon_relay::prove::LinkKey;
 
+mod blocks;
 mod channels;
 mod groups;
 mod keys;
@@ -386,49 +385,6 @@ impl State {
             }
             self.clock.save(turn);
             turn.out.has_changed = false;
-        }
-    }
-
-    /// Blocks an identity and its keys: all of them or, when there is no room, none.
-    pub fn block_keys(&mut self, turn: &mut Turn<'_>, keys: &BTreeSet<Vec<u8>>) -> Result<(), CommandError> {
-        let fresh = keys.iter().filter(|key| !self.blocked.contains(*key)).count();
-        if self.blocked.len().saturating_add(fresh) > limits::BLOCKED_MAX {
-            return Err(CommandError::Full);
-        }
-        for key in keys {
-            if self.blocked.insert(key.clone()) {
-                turn.put_raw(Table::Blocked, key, Vec::new());
-            }
-        }
-        Ok(())
-    }
-
-    /// A device of somebody who stays is refused from now on. False when there are too many of theirs.
-    pub fn bar_device(&mut self, turn: &mut Turn<'_>, device: &DeviceId, of: Barred) -> bool {
-        if !self.barred.contains_key(device) {
-            if self.barred.values().filter(|known| known.person == of.person).count() >= limits::BARRED_OF_PERSON {
-                return false;
-            }
-            self.barred.insert(*device, of);
-            turn.put(Table::Blocked, device.as_bytes(), &of);
-        }
-        true
-    }
-
-    /// A device list of a person is known: what their devices have said before counts no more. What our user has shut out stays so.
-    pub fn unbar_said(&mut self, turn: &mut Turn<'_>, person: &PeerId) {
-        let is_over = |barred: &Barred| barred.person == *person && barred.is_said == Some(true);
-        let over: Vec<DeviceId> = self.barred.iter().filter(|(_, barred)| is_over(barred)).map(|(device, _)| *device).collect();
-        for device in over {
-            self.barred.remove(&device);
-            turn.delete(Table::Blocked, device.as_bytes());
-        }
-    }
-
-    /// Takes a block back.
-    pub fn unblock_key(&mut self, turn: &mut Turn<'_>, key: &[u8]) {
-        if self.blocked.remove(key) {
-            turn.delete(Table::Blocked, key);
         }
     }
 

@@ -87,9 +87,21 @@ impl Changes {
     }
 }
 
+/// What was taken in since the last turn ended.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Taken {
+    /// Inputs.
+    pub inputs: usize,
+    /// Those of them that were receipts of friends' devices.
+    pub receipts: usize,
+}
+
 /// What the machines have queued.
 #[derive(Debug, Default)]
 pub(crate) struct Out {
+    pub taken: Taken,
+    /// Whether the turn that ended last took in receipts and nothing else.
+    pub only_receipts: bool,
     pub changes: Changes,
     /// Whether the turn writes anything: some of it may have been taken out already.
     pub has_changed: bool,

@@ -227,6 +227,10 @@ impl Machine for RelayMachine {
         Ok(())
     }
 
+    fn is_learned_again(&self) -> bool {
+        false
+    }
+
     fn poll_change(&mut self) -> Option<Change> {
         self.changes.pop_front()
     }

@@ -115,9 +115,15 @@ impl<P: Parts, C: Clock> Engine<P, C> {
         }
         machine.close_turn(now, &mut World { cipher, shelf: &turn })?;
         has_changed |= apply_changes(machine, &mut turn)?;
-        commit(cipher, turn, &self.store)?;
+        end(cipher, turn, &self.store, machine.is_learned_again())?;
         self.has_written |= has_changed;
         Ok(has_changed)
+    }
+
+    /// Makes durable what was held. After an error nothing of it is, and core and cipher are stale.
+    pub(super) fn settle(&mut self) -> Result<(), StoreError> {
+        self.store.take_fault();
+        self.store.settle()
     }
 
     /// How long until the core wants a tick; zero when one is due.
@@ -168,7 +174,7 @@ fn load<P: Parts, C: Clock>(store: &Rc<Store>, parts: &mut P, time: &mut Time<C>
         let mut cipher = parts.cipher(store);
         let mut machine = parts.machine(&turn, time.now(), *seed)?;
         apply_changes(&mut machine, &mut turn).map_err(failed)?;
-        commit(&mut cipher, turn, store).map_err(failed)?;
+        end(&mut cipher, turn, store, false).map_err(failed)?;
         Ok(Live { machine, cipher })
     };
     match attempt() {
@@ -194,13 +200,18 @@ fn apply_changes(machine: &mut impl Machine, turn: &mut Turn<'_>) -> Result<bool
     Ok(has_changed)
 }
 
-fn commit(cipher: &mut impl TurnCipher, turn: Turn<'_>, store: &Store) -> Result<(), Broken> {
+/// Makes a turn durable, or holds it until the next one is.
+fn end(cipher: &mut impl TurnCipher, turn: Turn<'_>, store: &Store, is_held: bool) -> Result<(), Broken> {
     cipher.flush()?;
     // A failure that the core or the cipher took for something else still fails the turn:
     // what they did after it may rest on a wrong answer.
     if store.has_fault() {
         turn.rollback();
         return Err(Broken);
+    }
+    if is_held {
+        turn.hold();
+        return Ok(());
     }
     Ok(turn.commit()?)
 }

@@ -22,6 +22,10 @@ impl Machine for Core {
         Self::close_turn(self, now, world)
     }
 
+    fn is_learned_again(&self) -> bool {
+        Self::is_learned_again(self)
+    }
+
     fn poll_change(&mut self) -> Option<Change> {
         Self::poll_change(self)
     }

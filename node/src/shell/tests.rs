@@ -419,3 +419,42 @@ fn command_that_the_core_forgets_is_answered_all_the_same() {
     assert_eq!(bench.ask("say nothing"), Err(CommandError::StoreFailed));
     bench.stop(running);
 }
+
+#[test]
+fn a_turn_that_is_learned_again_is_shown_at_once_and_durable_within_a_moment() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    let mut events = bench.handle.subscribe();
+    bench.inputs.blocking_send(Input::Frame(fake::HELD, vec![1])).unwrap();
+    assert!(matches!(events.blocking_recv().unwrap().event, Event::Warning(_)));
+    // Nothing else comes: it is settled by itself. What another connection reads is durable.
+    let log = bench.folder.store_path().with_extension("db-wal");
+    let length = || std::fs::metadata(&log).map_or(0, |log| log.len());
+    let before = length();
+    let began = Instant::now();
+    while length() == before {
+        assert!(began.elapsed() < Duration::from_secs(10), "nothing was written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(bench.ask("count"), Ok(1));
+    bench.stop(running);
+}
+
+#[test]
+fn what_was_held_goes_with_a_later_turn_that_fails_and_stays_with_one_that_does_not() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    let mut events = bench.handle.subscribe();
+    for is_well in [true, false] {
+        bench.inputs.blocking_send(Input::Frame(fake::HELD, vec![u8::from(is_well)])).unwrap();
+        events.blocking_recv().unwrap();
+        // Well within the time that a turn is held. Should it have been settled before, nothing is lost.
+        assert_eq!(bench.ask(if is_well { "put" } else { "put and fail" }).is_ok(), is_well);
+    }
+    let count = bench.ask("count").unwrap();
+    assert!((2..=3).contains(&count), "{count}");
+    let (_dir, folder) = bench.stop(running);
+    let store = folder.open_store(None).unwrap();
+    assert!(store.begin().unwrap().get(Table::Seen, &[1]).unwrap().is_some(), "it went with a turn that became durable");
+    assert_eq!(store.begin().unwrap().range(Table::Friend, b"", 10).unwrap().len(), 1);
+}

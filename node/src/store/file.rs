@@ -48,6 +48,10 @@ pub struct Store {
     fault: Cell<Option<StoreError>>,
     /// Whether a row was written since the log was last emptied.
     has_written: Cell<bool>,
+    /// Whether a turn is under way.
+    is_in_turn: Cell<bool>,
+    /// Whether turns have ended that become durable with the next one.
+    is_held: Cell<bool>,
     #[cfg(test)]
     pub(crate) failing_commits: Cell<u32>,
     /// Keeps the handle for checking open until the connection is closed: closing any
@@ -88,6 +92,8 @@ impl Store {
             watch: RefCell::default(),
             fault: Cell::new(None),
             has_written: Cell::new(has_log),
+            is_in_turn: Cell::new(false),
+            is_held: Cell::new(false),
             #[cfg(test)]
             failing_commits: Cell::new(0),
             _file: file,
@@ -128,10 +134,24 @@ impl Store {
         self.progress.clone()
     }
 
-    /// Begins a turn: from here on, everything is durable together or not at all.
+    /// Begins a turn: from here on, everything is durable together or not at all, and with it the turns before it that were
+    /// [held](Turn::hold).
     pub fn begin(&self) -> Result<Turn<'_>, StoreError> {
-        self.noting(|db| db.prepare_cached("BEGIN IMMEDIATE")?.execute([]))?;
+        if !self.is_held.get() {
+            self.noting(|db| db.prepare_cached("BEGIN IMMEDIATE")?.execute([]))?;
+        }
+        self.is_in_turn.set(true);
         Ok(Turn { store: self, is_open: true })
+    }
+
+    /// Whether turns wait to become durable.
+    pub fn is_held(&self) -> bool {
+        self.is_held.get()
+    }
+
+    /// Makes the turns durable that were held. On an error nothing of them is there.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        if self.is_held.get() { self.begin()?.commit() } else { Ok(()) }
     }
 
     /// Moves the write-ahead log into the file and empties it, so that what was erased is
@@ -149,6 +169,9 @@ impl Store {
     }
 
     pub(super) fn checkpoint_by(&self, pragma: &str) -> Result<(), StoreError> {
+        if self.is_held.get() {
+            return Err(StoreError::Busy);
+        }
         let pages = wal::pages_in(&log_of(&self.path)).map_err(|_| StoreError::Failed("the store's log cannot be read"))?;
         self.scrub(&pages)?;
         self.gate.write(|| {
@@ -198,7 +221,7 @@ impl Store {
 
     /// Writes inside a turn; refused outside, where it would be durable on its own.
     pub(super) fn write(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
-        if self.db.is_autocommit() {
+        if self.db.is_autocommit() || !self.is_in_turn.get() {
             let error = StoreError::Failed("write outside of a turn");
             self.note(error);
             return Err(error);
@@ -257,17 +280,32 @@ impl Turn<'_> {
         }
         self.store.noting(|db| db.prepare_cached("COMMIT")?.execute([]))?;
         self.is_open = false;
+        self.store.is_held.set(false);
+        self.store.is_in_turn.set(false);
         Ok(())
     }
 
-    /// Takes everything back.
+    /// Ends the turn without making it durable: that comes with the next one, or by [`Store::settle`]. What it wrote is read as
+    /// if it were; should either fail, or the process die before, it is gone.
+    pub fn hold(mut self) {
+        self.is_open = false;
+        self.store.is_held.set(true);
+        self.store.is_in_turn.set(false);
+    }
+
+    /// Takes everything back, and with it the turns before it that were held.
     pub fn rollback(self) {}
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if !self.is_open {
+            return;
+        }
+        self.store.is_held.set(false);
+        self.store.is_in_turn.set(false);
         // SQLite may have rolled back by itself, on a full disk for example.
-        if self.is_open && !self.store.db.is_autocommit() {
+        if !self.store.db.is_autocommit() {
             // A failure is noted; the next turn cannot begin then, and fails in turn.
             let _ = self.store.noting(|db| db.prepare_cached("ROLLBACK")?.execute([]));
         }

@@ -359,3 +359,45 @@ fn missing_store_or_key_is_named_and_nothing_is_made() {
     assert!(matches!(home.refusal(), OpenError::Key(KeyError::Missing { .. })));
     assert_eq!(home.snapshot(), before);
 }
+
+#[test]
+fn turns_that_are_held_are_read_at_once_and_durable_with_the_next_one_or_gone_with_it() {
+    let home = Home::new();
+    fn put(store: &Store, key: u8) -> Turn<'_> {
+        let mut turn = store.begin().unwrap();
+        turn.apply(&Change::Put(Table::Friend, vec![key], vec![key])).unwrap();
+        turn
+    }
+    let there = |store: &Store| -> Vec<u8> {
+        let rows = store.begin().unwrap().range(Table::Friend, b"", 10).unwrap();
+        rows.into_iter().flat_map(|(key, _)| key).collect()
+    };
+    let store = home.open();
+    put(&store, 1).hold();
+    assert!(store.is_held() && store.checkpoint() == Err(StoreError::Busy), "the log is not moved from under it");
+    // Begun and dropped: taken back, and what was held with it.
+    assert_eq!(there(&store), [1]);
+    assert!(!store.is_held());
+    assert_eq!(there(&store), [0_u8; 0]);
+    for (first, second) in [(2, 3), (4, 5)] {
+        put(&store, first).hold();
+        put(&store, second).commit().unwrap();
+        assert!(!store.is_held());
+    }
+    put(&store, 6).hold();
+    put(&store, 7).hold();
+    store.settle().unwrap();
+    store.settle().unwrap();
+    put(&store, 8).hold();
+    // Between turns nothing is written, although the transaction is open.
+    assert!(store.write("DELETE FROM friend", []).is_err());
+    store.take_fault();
+    store.failing_commits.set(1);
+    assert!(store.settle().is_err() && !store.is_held());
+    store.take_fault();
+    assert_eq!(there(&store), [2, 3, 4, 5, 6, 7]);
+    put(&store, 9).hold();
+    // The process dies.
+    drop(store);
+    assert_eq!(there(&home.open()), [2, 3, 4, 5, 6, 7]);
+}

@@ -29,7 +29,7 @@ pub enum End {
 pub struct Ended {
     /// Whether the process lives on.
     pub is_up: bool,
-    /// What became durable.
+    /// What became durable: of the turn, and of those before it that were held.
     pub changes: Vec<Change>,
     /// What the core wants done; nothing when the process died.
     pub actions: Vec<Action>,
@@ -45,6 +45,11 @@ pub struct SimNode {
     rooms: Box<dyn Rooms>,
     /// The durable tables.
     pub store: MemoryStore,
+    /// What turns have written that become durable with the next one. A crash before that takes it back, though what they
+    /// showed was shown.
+    held: Vec<Change>,
+    /// How many turns were held, and how many of them a crash has taken back.
+    pub holds: (usize, usize),
     /// The machine's clock.
     pub clock: NodeClock,
     name: Option<String>,
@@ -82,6 +87,8 @@ impl SimNode {
             core: None,
             rooms,
             store,
+            held: Vec::new(),
+            holds: (0, 0),
             clock,
             name,
             incarnation: 0,
@@ -105,12 +112,15 @@ impl SimNode {
     pub fn copy(&self) -> SimNode {
         let rooms = self.rooms.copy().expect("these rooms can be copied");
         let mut store = self.store.clone();
-        // It lies on another disk.
+        // It lies on another disk, to which nothing came that is not durable.
+        store.roll_back();
         store.fill_after(None);
         Self {
             core: None,
             rooms,
             store,
+            held: Vec::new(),
+            holds: (0, 0),
             clock: self.clock,
             name: self.name.clone(),
             build: self.build,
@@ -203,9 +213,12 @@ impl SimNode {
         ended.actions.into_iter().find_map(|action| if let Action::Reply(_, reply) = action { reply.ok() } else { None })
     }
 
-    /// The process ends without notice.
+    /// The process ends without notice. What was held is gone with it.
     pub fn kill(&mut self) {
         self.core = None;
+        self.store.roll_back();
+        self.holds.1 += usize::from(!self.held.is_empty());
+        self.held.clear();
         self.rooms.withdraw();
     }
 
@@ -213,7 +226,7 @@ impl SimNode {
     pub fn turn(&mut self, truth: Timestamp, inputs: Vec<Input>, end: End) -> Ended {
         let now = self.clock.read(truth);
         let Some(core) = self.core.as_mut() else { return Ended::default() };
-        let mut changes = Vec::new();
+        let mut changes = std::mem::take(&mut self.held);
         let mut turn =
             Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, rows: &mut self.rows, changes: &mut changes };
         let done = turn.run(core, now, inputs);
@@ -222,12 +235,17 @@ impl SimNode {
             // Not the store's fault, so no crash of this world.
             assert!(!why.contains("machines") && !why.contains("notice"), "{why}");
         }
-        if done.is_err() || end == End::CrashBefore || !self.rooms.keep() {
-            self.store.roll_back();
+        let is_held = done.is_ok() && core.is_learned_again();
+        if done.is_err() || end == End::CrashBefore || !is_held && !self.rooms.keep() {
             self.kill();
             return Ended::default();
         }
-        self.store.commit();
+        if is_held {
+            self.held = std::mem::take(&mut changes);
+            self.holds.0 += 1;
+        } else {
+            self.store.commit();
+        }
         if end == End::CrashAfter {
             self.kill();
             return Ended { changes, ..Ended::default() };
@@ -251,6 +269,7 @@ impl SimNode {
         }
         assert!(self.rooms.keep());
         self.store.commit();
+        self.held.clear();
         result
     }
 }

@@ -119,6 +119,7 @@ impl Intake {
         match Frame::decode(bytes) {
             Ok(Frame::Put(put)) => self.put(state, delivery, turn, link, put),
             Ok(Frame::Receipt(receipt)) => {
+                turn.out.taken.receipts = turn.out.taken.receipts.saturating_add(1);
                 desks.couriers.signed(state, delivery, turn, link, &receipt)?;
                 self.receipt(state, delivery, turn, link, &receipt)
             }

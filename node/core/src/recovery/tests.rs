@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::Path;
+use crate::limits::{FETCH_AGAIN, LOOK_PAUSE, LOOK_ROUNDS};
 use crate::seam::Source;
 use rand_core::{Rng, SeedableRng};
 use symbolon_presence::codec;

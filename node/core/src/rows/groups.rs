@@ -1,6 +1,8 @@
 //! All rows of shared rooms.
 
-use super::group::{Group, Invitation, KnockKey, RoomNote, SeatRow, Step, WishRow};
+use super::group::{Group, SeatRow, Step};
+use super::note::RoomNote;
+use super::wish::{Invitation, KnockKey, WishRow};
 use crate::table::Table;
 use crate::turn::{TurnFailed, all_rows, decode_row, load_all};
 use crate::wire::Seat;

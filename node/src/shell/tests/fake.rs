@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use symbolon_core::TurnFailed;
 use symbolon_core::command::{Command, StatusView};
-use symbolon_core::seam::{Announcement, Event, NetAction, Network, Warning};
+use symbolon_core::seam::{Announcement, Event, LinkId, NetAction, Network, Warning};
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::*;
 use symbolon_presence::id::{Digest, EpochId, RoomId};
@@ -62,7 +62,16 @@ impl Parts for FakeParts {
             changes.push_back(Change::Put(Table::Meta, b"founded".to_vec(), b"yes".to_vec()));
         }
         let rows = count(shelf, Table::Friend).unwrap();
-        Ok(FakeMachine { seen: self.0.clone(), changes, actions: VecDeque::new(), events: VecDeque::new(), inputs: 0, rows, tick: None })
+        Ok(FakeMachine {
+            seen: self.0.clone(),
+            changes,
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            inputs: 0,
+            is_learned_again: false,
+            rows,
+            tick: None,
+        })
     }
 }
 
@@ -78,6 +87,9 @@ fn count(shelf: &dyn Shelf, table: Table) -> Result<u64, ShelfError> {
     }
 }
 
+/// What comes on this link is learned again when it is lost: the machine stores it, shows that, and answers nothing.
+pub(super) const HELD: LinkId = LinkId(8);
+
 /// Stores and echoes frames; does what a command's text says.
 pub(super) struct FakeMachine {
     seen: Seen,
@@ -85,6 +97,7 @@ pub(super) struct FakeMachine {
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
     inputs: usize,
+    is_learned_again: bool,
     rows: u64,
     tick: Option<Timestamp>,
 }
@@ -134,7 +147,13 @@ impl FakeMachine {
 impl Machine for FakeMachine {
     fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed> {
         self.inputs += 1;
+        // Every input has a say.
+        self.is_learned_again = matches!(&input, Input::Frame(HELD, _)) && (self.inputs == 1 || self.is_learned_again);
         match input {
+            Input::Frame(HELD, frame) => {
+                self.changes.push_back(Change::Put(Table::Seen, frame, Vec::new()));
+                self.events.push_back(Event::Warning(Warning::InviteReused));
+            }
             Input::Frame(link, frame) => {
                 self.changes.push_back(Change::Put(Table::Seen, frame.clone(), Vec::new()));
                 self.actions.push_back(Action::Net(NetAction::Send(link, frame)));
@@ -172,6 +191,10 @@ impl Machine for FakeMachine {
         }
         self.seen.turns.lock().unwrap().push(std::mem::take(&mut self.inputs));
         Ok(())
+    }
+
+    fn is_learned_again(&self) -> bool {
+        self.is_learned_again
     }
 
     fn poll_change(&mut self) -> Option<Change> {
