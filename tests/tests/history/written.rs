@@ -103,6 +103,8 @@ fn a_text_writes_few_rows_and_few_pages_on_each_side() {
     // So that tables have as many pages as those of people who write to each other.
     write(&mut sim, &mut sides, 3_200, 32, &mut now);
     for at_once in [32, 1] {
+        // What the last receipt has left to be written goes with the next text.
+        write(&mut sim, &mut sides, 1, 1, &mut now);
         sides.iter_mut().for_each(|side| side.written = Written::default());
         let texts = 10 * at_once;
         write(&mut sim, &mut sides, texts, at_once, &mut now);
@@ -118,8 +120,8 @@ fn a_text_writes_few_rows_and_few_pages_on_each_side() {
                 *pages as f64 * 4120.0 / texts as f64
             );
             let (most_rows, most_pages) = match (name, at_once) {
-                ("sender", 1) => (9.6, 9.0),
-                ("sender", _) => (6.2, 1.3),
+                ("sender", 1) => (9.8, 6.1),
+                ("sender", _) => (6.2, 0.8),
                 ("receiver", 1) => (7.6, 6.0),
                 (_, _) => (2.4, 0.8),
             };
