@@ -122,7 +122,7 @@ fn a_text_writes_few_rows_and_few_pages_on_each_side() {
             let (most_rows, most_pages) = match (name, at_once) {
                 ("sender", 1) => (9.8, 6.1),
                 ("sender", _) => (6.2, 0.8),
-                ("receiver", 1) => (7.6, 6.0),
+                ("receiver", 1) => (7.8, 6.0),
                 (_, _) => (2.4, 0.8),
             };
             assert!(each(count) <= most_rows && *pages as f64 <= most_pages * texts as f64, "{name}, {at_once} at once");
