@@ -130,7 +130,7 @@ impl Walk {
         if words.len() == 24 {
             self.copied.insert("PHRASE", words.join(" "));
         }
-        if let Some(lost) = screen.lines().find(|line| line.contains("  first") && !line.contains("this device")) {
+        if let Some(lost) = screen.lines().find(|line| line.contains("can add devices") && !line.contains("this device")) {
             self.copied.insert("DEVICE", lost.split_whitespace().next().unwrap_or_default().to_owned());
         }
         // A line that is too long continues below, behind spaces.

@@ -48,8 +48,6 @@ pub struct SimNode {
     /// What turns have written that become durable with the next one. A crash before that takes it back, though what they
     /// showed was shown.
     held: Vec<Change>,
-    /// How many turns were held, and how many of them a crash has taken back.
-    pub holds: (usize, usize),
     /// The machine's clock.
     pub clock: NodeClock,
     name: Option<String>,
@@ -88,7 +86,6 @@ impl SimNode {
             rooms,
             store,
             held: Vec::new(),
-            holds: (0, 0),
             clock,
             name,
             incarnation: 0,
@@ -120,7 +117,6 @@ impl SimNode {
             rooms,
             store,
             held: Vec::new(),
-            holds: (0, 0),
             clock: self.clock,
             name: self.name.clone(),
             build: self.build,
@@ -217,7 +213,6 @@ impl SimNode {
     pub fn kill(&mut self) {
         self.core = None;
         self.store.roll_back();
-        self.holds.1 += usize::from(!self.held.is_empty());
         self.held.clear();
         self.rooms.withdraw();
     }
@@ -242,7 +237,6 @@ impl SimNode {
         }
         if is_held {
             self.held = std::mem::take(&mut changes);
-            self.holds.0 += 1;
         } else {
             self.store.commit();
         }
