@@ -64,6 +64,13 @@ pub struct Switch {
     ports: AtomicU32,
 }
 
+/// A cable between two switches; pulled out with either of them.
+#[derive(Debug)]
+pub struct Trunk {
+    space: Arc<Space>,
+    port: String,
+}
+
 /// A machine.
 #[derive(Debug)]
 pub struct Host {
@@ -216,12 +223,36 @@ impl Drop for SlowCable {
 }
 
 impl Switch {
+    /// Joins it to another switch: who is plugged into either shares one link.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn join(&self, other: &Self) -> Result<Trunk, Trouble> {
+        let draw = |switch: &Self| format!("port{}", switch.ports.fetch_add(1, Ordering::Relaxed));
+        let (port, far) = (draw(self), draw(other));
+        self.space.ip(&["link", "add", &port, "type", "veth", "peer", "name", &far, "netns", &other.space.0])?;
+        for (space, port) in [(&self.space, &port), (&other.space, &far)] {
+            space.ip(&["link", "set", port, "master", "switch", "up"])?;
+        }
+        Ok(Trunk { space: Arc::clone(&self.space), port })
+    }
+
     /// Switches it off or on: the cables stay plugged in at both ends, and nothing passes.
     ///
     /// # Errors
     /// When `ip` fails.
     pub fn power(&self, on: bool) -> Result<(), Trouble> {
         self.space.ip(&["link", "set", "switch", if on { "up" } else { "down" }])
+    }
+}
+
+impl Trunk {
+    /// Pulls it out or puts it back: nobody's own cable shows that.
+    ///
+    /// # Errors
+    /// When `ip` fails.
+    pub fn connect(&self, up: bool) -> Result<(), Trouble> {
+        self.space.ip(&["link", "set", &self.port, if up { "up" } else { "down" }])
     }
 }
 
