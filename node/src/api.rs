@@ -27,6 +27,7 @@ mod device;
 mod devices;
 pub mod doctor;
 pub mod door;
+mod drafts;
 pub mod errors;
 pub mod events;
 pub mod extract;

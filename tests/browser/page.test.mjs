@@ -279,6 +279,12 @@ test("a further device is added by the page, has the history, writes, and is rem
   await until("Ben has it", async () => (await ben.run("read", "Andi", "-n", "1", "--peek"))[0].text === "from the tablet");
   await go(a, `#/chat/${ids.Ben.id}`);
   await a.tab.locator(".message.mine", { hasText: "from the tablet" }).waitFor();
+  const draft = (page) => page.tab.getByLabel("Write a message").inputValue();
+  await type(t, "Write a message", "begun on the tablet");
+  await until("what is begun on one device stands on the other", async () => (await draft(a)) === "begun on the tablet");
+  await type(a, "Write a message", "begun on the tablet, and sent here");
+  await press(a, "Enter");
+  await until("and is gone on both once it is sent", async () => (await draft(t)) === "" && (await draft(a)) === "");
   await go(t, "#/me");
   await type(t, /^Name of this device/, "The tablet");
   await click(t, "button", "Save", t.tab.locator("form", { has: t.tab.locator("#device-name") }));

@@ -256,6 +256,8 @@ PERSON = {0: fixed(32), 1: number(1), 2: fixed(32), 3: text(64), 4: number(1, 5)
 TEXT = {0: fixed(32), 1: fixed(16), 2: number(0), 3: lambda flag: isinstance(flag, bool), 4: number(0, 4), 5: text(16384)}
 FLAG = lambda flag: isinstance(flag, bool)
 ROOM = {0: fixed(32), 1: number(0), 2: fixed(32), 3: FLAG, 4: FLAG, 5: lambda name: text(64)(name) and name != "", 6: number(0, 3)}
+PLACE = lambda value: isinstance(value, list) and len(value) == 2 and value[0] in (0, 1) and listed(1, fixed(32))(value[1])
+DRAFT = {0: PLACE, 1: number(0), 2: fixed(32), 3: text(16384)}
 SETTING = {0: number(0, 255), 1: number(0), 2: fixed(32), 3: FLAG}
 ROOM_TEXT = {0: fixed(32), 1: fixed(16), 2: number(0), 3: fixed(32), 4: number(0, 4), 5: text(16384)}
 SAID = [
@@ -273,6 +275,7 @@ SAID = [
     ("room, texts", [listed(64, lambda value: is_map(value, ROOM_TEXT))]),
     ("room, reads", [listed(256, fixed(16))]),
     ("settings", [listed(16, lambda value: is_map(value, SETTING))]),
+    ("drafts", [listed(3, lambda value: is_map(value, DRAFT))]),
 ]
 
 

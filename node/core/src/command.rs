@@ -25,7 +25,7 @@ pub use device::{JoiningView, OwnDeviceView};
 pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
 pub use identity::{IdentityView, InviteState, InviteView, SettingsView};
-pub use message::{MessageState, MessageView, Tally};
+pub use message::{DraftView, MessageState, MessageView, Tally};
 pub use moves::MoveKeys;
 pub use relay::{RelayState, RelayView};
 pub use request::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView};
@@ -116,6 +116,15 @@ pub enum Command {
         /// Give it up when it is not delivered after so many milliseconds; `None` for never.
         lifetime: Option<u64>,
         /// The text; at most [`TEXT_MAX`](crate::limits::TEXT_MAX) bytes of UTF-8.
+        text: String,
+    },
+    /// What is being written in all conversations.
+    Drafts,
+    /// Keep what the user has typed in a conversation and not sent, for all of their devices.
+    Draft {
+        /// With whom, or where.
+        to: Who,
+        /// What stands there now; at most [`TEXT_MAX`](crate::limits::TEXT_MAX) bytes, empty for nothing any more.
         text: String,
     },
     /// Look at one of our or others' messages.
@@ -401,6 +410,8 @@ pub enum Reply {
     Resent(u32),
     /// To [`Command::Settings`] and commands that change one.
     Settings(SettingsView),
+    /// To [`Command::Drafts`] and [`Command::Draft`].
+    Drafts(Vec<DraftView>),
     /// To every command about one room.
     Room(RoomView),
     /// To [`Command::RoomCard`].

@@ -90,6 +90,8 @@ pub(crate) fn run(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tur
         Command::Verify { friend, words } => friends::verify(state, machines.delivery, turn, &friend, words.as_deref()),
 
         Command::Send { to, text, lifetime } => texts::send(state, turn, &to, text, lifetime),
+        Command::Drafts => Ok(texts::drafts(state)),
+        Command::Draft { to, text } => texts::draft(state, turn, &to, text),
         Command::Message(id) => texts::message(state, turn, &id),
         Command::Read { who, since, limit, peek } => {
             let of = who.map(|who| people::find_target(state, &who)).transpose()?;
@@ -162,6 +164,7 @@ fn changes(command: &Command) -> bool {
             | Command::Friends
             | Command::FormerFriends
             | Command::Message(_)
+            | Command::Drafts
             | Command::Read { .. }
             | Command::Search { .. }
             | Command::Relays

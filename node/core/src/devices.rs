@@ -11,6 +11,7 @@
 //! | `sync` | what devices say to each other |
 //! | `shared` | the same about shared rooms: which there are, their texts, what was read |
 //! | `settings` | what the user has set, the same on all devices |
+//! | `drafts` | what the user has typed and not sent |
 //! | `speak` | how one device speaks to another one |
 //! | `hear` | what other devices have said |
 //! | `asks` | a new device asks friends' devices for friendships |
@@ -26,6 +27,7 @@
 mod asks;
 mod backup;
 mod capsule;
+mod drafts;
 mod hear;
 mod keeping;
 mod listed;
@@ -44,6 +46,7 @@ mod sync;
 
 pub(crate) use backup::{Made, part};
 pub(crate) use capsule::Capsules;
+pub(crate) use drafts::{all as drafts, sent as draft_sent, write as write_draft};
 pub(crate) use hear::hear;
 pub(crate) use keeping::{heard as listed, keep};
 pub(crate) use pairing::{certify, join, joined, pair};

@@ -75,6 +75,12 @@ pub const TEXTS_SAID: usize = 64;
 pub const ROOMS_SAID: usize = 64;
 /// Versions that what own devices say may pass over at once. Each change takes one: who says more means to have the last word for good.
 pub const VERSIONS_AHEAD: u64 = 1 << 20;
+/// Conversations in which something is being written; of one more nothing is kept.
+pub const DRAFTS_MAX: usize = 64;
+/// Most of them of which one frame between own devices speaks.
+pub const DRAFTS_SAID: usize = 3;
+/// How long after a change they are said: as they are then.
+pub const DRAFT_PAUSE: u64 = 3 * SECOND;
 /// Most settings of which one frame between own devices speaks: more than there are, so that later builds can say theirs.
 pub const SETTINGS_SAID: usize = 16;
 /// Most texts of shared rooms that one frame between own devices says to be read.

@@ -59,6 +59,7 @@ pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
         rows: unchanged,
     },
     Step { from: 9, tables: &[Table::Listed], rows: unchanged },
+    Step { from: 10, tables: &[Table::Draft], rows: unchanged },
 ];
 
 /// For steps that add tables or optional fields only.
@@ -84,7 +85,7 @@ pub fn tables_of(version: u32) -> impl Iterator<Item = Table> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::rows::{RoomNote, Sibling};
+    use crate::rows::{RoomNote, Sibling, Told};
     use crate::turn::decode_row;
     use minicbor::{Decode, Encode};
     use symbolon_presence::codec::encode_row;
@@ -105,6 +106,24 @@ mod tests {
         taken: u64,
         #[n(4)]
         gone: Option<Timestamp>,
+    }
+
+    /// What version 10 has of it.
+    #[derive(Encode, Decode)]
+    #[cbor(map)]
+    struct SiblingOf10 {
+        #[n(0)]
+        peer: PeerId,
+        #[n(1)]
+        label: Option<String>,
+        #[n(2)]
+        since: Timestamp,
+        #[n(3)]
+        taken: u64,
+        #[n(4)]
+        gone: Option<Timestamp>,
+        #[n(8)]
+        told: Option<Told>,
     }
 
     /// And of what the user has set for a room.
@@ -133,6 +152,16 @@ mod tests {
         // A newer row is none of version 9: that is why a build of then does not open the folder.
         let newer = Sibling { rooms: Some(Default::default()), ..row };
         assert!(decode_row::<SiblingOf9>(&encode_row(&newer)).is_err());
+    }
+
+    #[test]
+    fn a_device_of_version_10_has_heard_everybody_and_no_draft() {
+        let (label, taken, told) = (Some("Laptop".into()), 70, Some(Told::Said));
+        let old = SiblingOf10 { peer: PeerId([1; 32]), label, since: Timestamp(5), taken, gone: None, told };
+        let row: Sibling = decode_row(&encode_row(&old)).unwrap();
+        assert_eq!((row.taken, row.told, row.told_drafts), (70, Some(Told::Said), None));
+        let newer = Sibling { told_drafts: Some(Told::Said), ..row };
+        assert!(decode_row::<SiblingOf10>(&encode_row(&newer)).is_err(), "a build of then does not open the folder");
     }
 
     #[test]

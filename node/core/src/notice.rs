@@ -189,6 +189,8 @@ pub(crate) enum IntakeNotice {
     TextsTaken(DeviceId, u64),
     /// A device of ours has the texts of shared rooms with a lower arrival number than the second, in this round.
     RoomTextsTaken(DeviceId, u64, u64),
+    /// A device of ours has what is being written here.
+    DraftsTaken(DeviceId),
     /// Another device of ours has refused something that was said to it.
     OwnRefused(DeviceId),
     /// A device of ours has heard that it is ours no more.

@@ -3,6 +3,7 @@
 mod carried;
 mod channel;
 mod device;
+mod draft;
 mod friend;
 mod group;
 mod groups;
@@ -26,6 +27,7 @@ mod wish;
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
 pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
 pub(crate) use device::{Barred, Device, GoneTold, ListedTold, SaidIn, Shown, Start};
+pub(crate) use draft::Draft;
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};
 pub(crate) use group::{
     CameBy, GivenBy, GoneName, Group, GroupStanding, KeptCommit, RivalRow, RoomQuestion, SeatRow, Step, commit_key, split_commit_key,
@@ -63,5 +65,5 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound TakenBlock Unopened Lifeline Given Held Person Sibling Listed);
+opaque_debug!(Draft Invited InRoom Introducing Request Friend Device Message OwnRelayMailbox OwnPackage Channel Leaf Inbound TakenBlock Unopened Lifeline Given Held Person Sibling Listed);
 opaque_debug!(Group Step KeptCommit SeatRow WishRow WishFor Invitation Audience Tally KnockKey Card Knock Handed HeardKnock Vouched);

@@ -263,6 +263,8 @@ pub enum Event {
     Friend(PeerId),
     /// A room is new, or something of it has changed.
     Room(RoomId),
+    /// Something else is being written than before, here or at another device of ours.
+    Drafts,
     /// A friend came or went.
     Online {
         /// Who.

@@ -7,13 +7,14 @@ use crate::clock::{Clock, Signer};
 use crate::identity::Own;
 use crate::rates::Rates;
 use crate::rows::{
-    Barred, Counters, Device, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, Listed, OwnRelayMailbox, Person, Request, Room,
-    Sequences, Sibling, VouchingRows,
+    Barred, Counters, Device, Draft, Friend, Given, GroupRows, Inbound, Introducing, Invite, Leaf, Listed, OwnRelayMailbox, Person,
+    Request, Room, Sequences, Sibling, VouchingRows,
 };
 use crate::table::{Change, Table};
 use crate::turn::all_rows;
 use crate::turn::load_all;
 use crate::turn::{Turn, TurnFailed};
+use crate::wire::DraftPlace;
 use crate::world::{RoomCipher, Shelf};
 use rand_chacha::ChaCha20Rng;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,6 +25,7 @@ use symbolon_relay::prove::LinkKey;
 
 mod blocks;
 mod channels;
+mod drafts;
 mod groups;
 mod keys;
 mod load;
@@ -71,6 +73,8 @@ pub(crate) struct State {
     /// How our person stands to others, as our devices agree; empty while there is one device. At most
     /// [`limits::PERSONS_MAX`].
     pub persons: BTreeMap<PeerId, Person>,
+    /// What is being written and was not sent; at most [`limits::DRAFTS_MAX`].
+    pub drafts: BTreeMap<DraftPlace, Draft>,
     /// Peer IDs and public keys.
     pub blocked: BTreeSet<Vec<u8>>,
     /// Devices of people who stay, and whose they are: at most [`limits::BARRED_OF_PERSON`] of each.
@@ -162,6 +166,7 @@ impl State {
             siblings: load_all(shelf, Table::Sibling, |row: &Sibling| row.peer)?,
             listed: load_all(shelf, Table::Listed, |row: &Listed| row.person)?,
             persons: load_all(shelf, Table::Person, |row: &Person| row.said.person)?,
+            drafts: load_all(shelf, Table::Draft, |row: &Draft| row.place)?,
             blocked: all_rows(shelf, Table::Blocked)?.into_iter().map(|(key, _)| key).filter(|key| key.len() != DeviceId::LEN).collect(),
             barred: load::barred(shelf)?,
             arrivals_taken: counters.arrival,
@@ -196,6 +201,7 @@ impl State {
             siblings: BTreeMap::new(),
             listed: BTreeMap::new(),
             persons: BTreeMap::new(),
+            drafts: BTreeMap::new(),
             clock,
             rates: Rates::default(),
             builds: BTreeMap::new(),

@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 10;
+pub const SCHEMA_VERSION: u32 = 11;
 
 /// The tables. The discriminant names the table in the store and is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,11 +118,13 @@ pub enum Table {
     Person = 46,
     /// Which devices a person has, by their second root key. Key: the person's Peer ID.
     Listed = 47,
+    /// What is being written in one conversation and was not sent. Key: 0 and a Peer ID, or 1 and a room id.
+    Draft = 48,
 }
 
 impl Table {
     /// All tables, in the order of their discriminants.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 48] = [
         Self::Meta,
         Self::Friend,
         Self::Request,
@@ -170,6 +172,7 @@ impl Table {
         Self::Sibling,
         Self::Person,
         Self::Listed,
+        Self::Draft,
     ];
 }
 

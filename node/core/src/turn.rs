@@ -223,7 +223,7 @@ impl Turn<'_> {
 
     /// Queues an event.
     pub fn notify(&mut self, event: Event) {
-        if matches!(event, Event::MessageState { .. } | Event::Friend(_) | Event::Room(_)) {
+        if matches!(event, Event::MessageState { .. } | Event::Friend(_) | Event::Room(_) | Event::Drafts) {
             self.out.overheard.push(event.clone());
         }
         self.out.events.push_back(event);

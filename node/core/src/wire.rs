@@ -37,7 +37,10 @@ pub use gone::Gone;
 pub use group::{Befriend, COMMIT_INFO_MAX, CommitInfo, Leave, RoomChange, Seat, SeatedRoster, Ways, WelcomeBundle};
 pub use introduction::{Consent, INTRODUCTION_LIFETIME, IntroCard, Introduced, Introduction, IntroductionBody, VerifiedIntroduction};
 pub use leaf::{LeafOwner, OpenCredential, is_leaf_of, seal_credential};
-pub use own::{JoinedBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, RoomIs, RoomSaid, RoomTextSaid, SettingSaid, TextSaid};
+pub use own::{
+    DraftPlace, DraftSaid, JoinedBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, RoomIs, RoomSaid, RoomTextSaid, SettingSaid,
+    TextSaid,
+};
 pub use package::{AddPackage, OwnMailbox, PackageSecrets, QueueAddress};
 pub use piece::{Piece, WHOLE_MAX};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};

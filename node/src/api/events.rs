@@ -188,6 +188,7 @@ fn view(event: &Event) -> (&'static str, Value) {
         Event::Request(request) => ("request", json!({ "request": request.to_string() })),
         Event::Friend(peer) => ("friend", json!({ "id": peer.to_string() })),
         Event::Room(room) => ("room", json!({ "room": room.to_string() })),
+        Event::Drafts => ("drafts", json!({})),
         Event::Online { peer, online } => ("online", json!({ "id": peer.to_string(), "online": online })),
         Event::Warning(warning) => {
             let (kind, text) = warning_text(*warning);

@@ -4,8 +4,8 @@
 use super::openapi;
 use super::route::{Resource, Route, read};
 use super::{
-    backup, blocks, condition, device, devices, friends, identity, introductions, invites, lookups, messages, relays, requests, rooms,
-    sessions, settings, stream,
+    backup, blocks, condition, device, devices, drafts, friends, identity, introductions, invites, lookups, messages, relays, requests,
+    rooms, sessions, settings, stream,
 };
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ pub const RESOURCES: &[Resource] = &[
     rooms::RESOURCE,
     settings::RESOURCE,
     messages::RESOURCE,
+    drafts::RESOURCE,
     relays::RESOURCE,
     lookups::RESOURCE,
     devices::RESOURCE,

@@ -24,6 +24,7 @@ fn line(event: &Event) {
         Event::Request(_) => tracing::info!("a request is new or has changed"),
         Event::Friend(_) => tracing::debug!("a friend is new or has changed"),
         Event::Room(_) => tracing::debug!("a room is new or has changed"),
+        Event::Drafts => tracing::debug!("something else is being written"),
         Event::Message { .. } => tracing::debug!("a message has come"),
         Event::MessageState { .. } => tracing::debug!("a message of ours has got further"),
         Event::Warning(warning) => tracing::info!(?warning, "the node has something to say: see `symbolon status`"),

@@ -77,6 +77,7 @@ pub(super) const fn statements(table: Table) -> &'static Statements {
         Table::Carried => statements!("carried"),
         Table::Sibling => statements!("sibling"),
         Table::Listed => statements!("listed"),
+        Table::Draft => statements!("draft"),
         Table::Person => statements!("person"),
         Table::KnockKey => statements!("knock_key"),
         Table::Card => statements!("card"),

@@ -383,3 +383,21 @@ async fn stopped_node_is_told_as_such() {
     });
     assert_eq!((pending.0.status, pending.0.error().as_str()), (503, "stopping"));
 }
+
+#[tokio::test]
+async fn what_is_being_written_is_kept_shown_and_taken_back() {
+    let server = Server::start().await;
+    let ben = server.fake.with(|world| {
+        let at = world.add_friend("Ben");
+        world.friends[at].id.to_string()
+    });
+    let drafts = server.post("/api/v1/drafts", &json!({ "to": "Ben", "text": "half a sen" })).await.json();
+    assert!(last_command(&server) == Command::Draft { to: Who("Ben".into()), text: "half a sen".into() });
+    assert_described(&server, "Drafts", &drafts).await;
+    assert_described(&server, "Draft", &drafts["drafts"][0]).await;
+    assert_eq!(drafts["drafts"], json!([{ "to": ben, "text": "half a sen" }]));
+    assert_eq!(server.get("/api/v1/drafts").await.json(), drafts);
+    assert_eq!(server.post("/api/v1/drafts", &json!({ "to": ben, "text": "" })).await.json()["drafts"], json!([]));
+    assert_eq!(server.post("/api/v1/drafts", &json!({ "to": "nobody", "text": "" })).await.error(), "not_found");
+    assert_eq!(server.post("/api/v1/drafts", &json!({ "to": ben })).await.error(), "bad_request");
+}

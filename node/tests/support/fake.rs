@@ -10,8 +10,8 @@ mod rooms;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use symbolon_core::command::{
-    Command, CommandError, Direction, DoctorView, FriendView, IdentityView, InviteState, InviteView, LookupView, MessageState, MessageView,
-    Path, Reply, RequestKind, RequestStatus, RequestView, StatusView, Trust, Who,
+    Command, CommandError, Direction, DoctorView, DraftView, FriendView, IdentityView, InviteState, InviteView, LookupView, MessageState,
+    MessageView, Path, Reply, RequestKind, RequestStatus, RequestView, StatusView, Trust, Who,
 };
 use symbolon_core::seam::Event;
 use symbolon_node::handle::{COMMAND_QUEUE, CommandRequest, EVENT_QUEUE, NodeHandle, NumberedEvent};
@@ -66,6 +66,7 @@ pub struct World {
     pub messages: Vec<MessageView>,
     pub rooms: Vec<rooms::FakeRoom>,
     pub asks_for_rooms: bool,
+    pub drafts: Vec<DraftView>,
     /// Answers given before any other, in order.
     pub scripted: VecDeque<Result<Reply, CommandError>>,
     /// Commands are not answered while set.
@@ -99,6 +100,7 @@ impl Fake {
             messages: vec![],
             rooms: vec![],
             asks_for_rooms: false,
+            drafts: vec![],
             scripted: VecDeque::new(),
             is_deaf: false,
             seen: vec![],
@@ -295,6 +297,15 @@ impl World {
                 let view = self.message_to(at, &text, NOW, MessageState::Queued);
                 self.messages.push(view.clone());
                 Ok(Reply::Message(view))
+            }
+            Command::Drafts => Ok(Reply::Drafts(self.drafts.clone())),
+            Command::Draft { to, text } => {
+                let at = self.friend(&to)?;
+                let to = self.friends[at].id.to_string();
+                self.drafts.retain(|draft| draft.to != to);
+                self.drafts.extend((!text.is_empty()).then_some(DraftView { to, text }));
+                happened.push(Event::Drafts);
+                Ok(Reply::Drafts(self.drafts.clone()))
             }
             Command::Message(message) => {
                 self.messages.iter().find(|view| view.message == message).cloned().map(Reply::Message).ok_or(CommandError::NotFound)

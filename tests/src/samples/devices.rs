@@ -4,8 +4,8 @@ use super::{NOW, Person, Runs, ben, offer_body, shared};
 use symbolon_core::command::{MessageState, Trust};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::wire::{
-    Contact, First, Gone, JoinedBody, OfferBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, RoomIs, RoomSaid, RoomTextSaid,
-    SettingSaid, Statement, Step, TextSaid,
+    Contact, DraftPlace, DraftSaid, First, Gone, JoinedBody, OfferBody, OwnSaid, PersonSaid, PersonStanding, RelaySaid, RoomIs, RoomSaid,
+    RoomTextSaid, SettingSaid, Statement, Step, TextSaid,
 };
 use symbolon_presence::codec;
 use symbolon_presence::device_list::DeviceList;
@@ -171,8 +171,12 @@ pub fn text_in_room() -> RoomTextSaid {
     }
 }
 
+fn draft(place: DraftPlace, text: &str) -> DraftSaid {
+    DraftSaid { place, version: 2, by: PeerId([0x92; 32]), text: text.to_owned() }
+}
+
 /// One of each kind that own devices say to each other, and what it is called.
-pub fn said() -> [(&'static str, OwnSaid); 14] {
+pub fn said() -> [(&'static str, OwnSaid); 15] {
     let text = TextSaid {
         person: PeerId([0x91; 32]),
         id: MessageId([0x6a; 16]),
@@ -197,5 +201,12 @@ pub fn said() -> [(&'static str, OwnSaid); 14] {
         ("own_room_texts", OwnSaid::RoomTexts(vec![in_room])),
         ("own_room_reads", OwnSaid::RoomReads(vec![MessageId([0x6b; 16])])),
         ("own_settings", OwnSaid::Settings(vec![SettingSaid { number: 1, version: 2, by: PeerId([0x92; 32]), is_on: false }])),
+        (
+            "own_drafts",
+            OwnSaid::Drafts(vec![
+                draft(DraftPlace::Person(PeerId([0x91; 32])), "half a sen"),
+                draft(DraftPlace::Room(RoomId([0x72; 32])), ""),
+            ]),
+        ),
     ]
 }

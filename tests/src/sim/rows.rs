@@ -280,6 +280,7 @@ pub fn describe(table: Table, bytes: &[u8]) -> String {
         | Table::Carried
         | Table::Sibling
         | Table::Listed
+        | Table::Draft
         | Table::Person
         | Table::KnockKey
         | Table::Card

@@ -8,8 +8,8 @@ use std::time::Duration;
 use symbolon_core::command::{MessageState, Trust};
 use symbolon_core::contact::{ContactBody, ContactRecord, InviteMark};
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, First, OfferBody, OwnSaid, PAYLOAD_MAX, PersonSaid, PersonStanding,
-    RoomPayload, SettingSaid, Step, TextSaid,
+    AcceptBody, AcceptHead, BundleDevice, ConfirmBody, Contact, DraftPlace, DraftSaid, First, OfferBody, OwnSaid, PAYLOAD_MAX, PersonSaid,
+    PersonStanding, RoomPayload, SettingSaid, Step, TextSaid,
 };
 use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_presence::codec;
@@ -165,6 +165,7 @@ impl Asked {
             OwnSaid::Barred(chain),
             OwnSaid::RoomReads(vec![text]),
             OwnSaid::Settings(vec![SettingSaid { number: 1, version: 9, by: own, is_on: false }]),
+            OwnSaid::Drafts(vec![DraftSaid { place: DraftPlace::Person(friend), version: 9, by: own, text: "never written".into() }]),
         ];
         let seen = |andi: &Node| {
             (

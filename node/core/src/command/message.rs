@@ -32,6 +32,15 @@ pub struct MessageView {
     pub tally: Option<Tally>,
 }
 
+/// What is being written in one conversation and was not sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DraftView {
+    /// The friend or the room, by its id.
+    pub to: String,
+    /// What stands there.
+    pub text: String,
+}
+
 /// How many people have a text of ours in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tally {

@@ -88,6 +88,9 @@ pub(crate) enum EnvelopeOwner {
     /// Texts of shared rooms for another device of ours: in this round it has those with a lower arrival number then.
     #[n(40)]
     OwnRoomTexts(#[n(0)] u64, #[n(1)] u64),
+    /// What is being written, for another device of ours.
+    #[n(41)]
+    OwnDrafts,
 }
 
 /// How an envelope is cared for. Nothing of it is stored: it follows from the owner.
@@ -175,6 +178,8 @@ pub(crate) enum Concern {
     OwnTexts(u64),
     /// Texts of shared rooms for another device of ours: round and arrival number.
     OwnRoomTexts(u64, u64),
+    /// What is being written, for another device of ours.
+    OwnDrafts,
     /// The device that is ours no more.
     OwnGone,
     /// What was said to another device of ours.
@@ -207,6 +212,7 @@ impl EnvelopeOwner {
             | Self::Ways(_) => Concern::Nobody,
             Self::OwnTexts(up_to) => Concern::OwnTexts(*up_to),
             Self::OwnRoomTexts(round, up_to) => Concern::OwnRoomTexts(*round, *up_to),
+            Self::OwnDrafts => Concern::OwnDrafts,
             Self::Own => Concern::Own,
             Self::OwnGone => Concern::OwnGone,
             Self::Lifeline => Concern::Lifeline,
@@ -239,6 +245,7 @@ impl EnvelopeOwner {
             Self::Own => of_room("own"),
             Self::OwnTexts(_) => of_room("own_texts"),
             Self::OwnRoomTexts(..) => of_room("own_room_texts"),
+            Self::OwnDrafts => of_room("own_drafts"),
             Self::Returned(request) => DeliveryPolicy { waits_aside: true, ..step("returned", Until::Taken, Links::Any(*request)) },
             // Its friendship ends then, and with it the care for this.
             Self::OwnGone => DeliveryPolicy { until: Until::Stored, ..of_room("own_gone") },

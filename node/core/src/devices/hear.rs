@@ -1,6 +1,6 @@
 //! What other devices of ours have said.
 
-use super::{persons as stands, removal, settings, shared, shut};
+use super::{drafts, persons as stands, removal, settings, shared, shut};
 use crate::conversations::{self, Copied, history};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
@@ -60,6 +60,7 @@ pub(crate) fn hear(state: &mut State, turn: &mut Turn<'_>, from: &Device, said: 
         }
         OwnSaid::RoomReads(texts) => conversations::read_elsewhere_in_rooms(state, turn, &texts)?,
         OwnSaid::Settings(all) => all.iter().for_each(|said| settings::heard(state, turn, said)),
+        OwnSaid::Drafts(all) => all.into_iter().for_each(|said| drafts::heard(state, turn, said)),
     }
     Ok(())
 }
@@ -115,7 +116,7 @@ mod tests {
     use crate::command::Trust;
     use crate::fixture::{NOW, Person, in_turn};
     use crate::rows::Sibling;
-    use crate::wire::{PersonSaid, PersonStanding, RoomIs, RoomSaid, RoomTextSaid, SettingSaid, TextSaid};
+    use crate::wire::{DraftPlace, DraftSaid, PersonSaid, PersonStanding, RoomIs, RoomSaid, RoomTextSaid, SettingSaid, TextSaid};
     use symbolon_presence::id::{MessageId, RoomId};
 
     #[test]
@@ -171,6 +172,12 @@ mod tests {
                 OwnSaid::RoomTexts(vec![in_room]),
                 OwnSaid::RoomReads(vec![MessageId([1; 16])]),
                 OwnSaid::Settings(vec![SettingSaid { number: 1, version: 9, by: friend.device.peer, is_on: false }]),
+                OwnSaid::Drafts(vec![DraftSaid {
+                    place: DraftPlace::Person(friend.device.person),
+                    version: 9,
+                    by: friend.device.peer,
+                    text: "never written".into(),
+                }]),
             ];
             let (name, changes) = (state.own.name.clone(), turn.out.changes.iter().count());
             for said in forged {

@@ -4,6 +4,7 @@
 //! frame, and of texts one frame is on its way to each device.
 
 use super::asks::{self, Asks};
+use super::drafts::Drafts;
 use super::shared::SharedRooms;
 use super::speak::{is_ready, page_from, say};
 use super::{listed, persons as stands, removal, speak};
@@ -54,6 +55,8 @@ pub(crate) struct Devices {
     label: String,
     /// What concerns shared rooms.
     rooms: SharedRooms,
+    /// What is being written.
+    drafts: Drafts,
     /// Whether more texts can be looked at now.
     is_behind: bool,
 }
@@ -66,8 +69,8 @@ impl Devices {
     pub fn start(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let fresh = state.siblings.values().filter(|row| row.told == Some(Told::AtStart)).map(|row| row.peer).collect();
         let (untold, label) = (state.friends.keys().copied().collect(), state.own.label.clone());
-        let rooms = SharedRooms::start(state, turn)?;
-        *self = Self { fresh, untold, label, rooms, is_start: true, ..Self::default() };
+        let (rooms, drafts) = (SharedRooms::start(state, turn)?, Drafts::start(state, turn)?);
+        *self = Self { fresh, untold, label, rooms, drafts, is_start: true, ..Self::default() };
         for (peer, next) in state.siblings.values().filter_map(|row| Some((row.peer, row.flight?))).collect::<Vec<_>>() {
             let order = |owner: &EnvelopeOwner| if let EnvelopeOwner::OwnTexts(up_to) = owner { Some(up_to.cmp(&next)) } else { None };
             if speak::waits(state, turn, &peer, order)? {
@@ -87,15 +90,17 @@ impl Devices {
             // What is still to be said is not put off by it.
             row.told = row.told.map(|_| Told::AtStart);
             row.told_rooms = row.told_rooms.map(|_| Told::AtStart);
+            row.told_drafts = row.told_drafts.map(|_| Told::AtStart);
             row.flight = None;
             row.rooms = row.rooms.map(|rooms| RoomsTaken { flight: None, ..rooms });
         });
+        self.drafts.came_again(&peer);
     }
 
     /// When something is to be done.
     pub fn next_due(&self) -> Option<Timestamp> {
         let behind = (self.is_behind || self.rooms.is_behind).then_some(Timestamp(0));
-        self.asks.next_due().into_iter().chain(self.close).chain(behind).min()
+        self.asks.next_due().into_iter().chain(self.close).chain(self.drafts.next_due()).chain(behind).min()
     }
 
     /// Somebody's device is a friend, or is one again.
@@ -118,7 +123,8 @@ impl Devices {
         if state.siblings.contains_key(&peer) {
             self.again.insert(peer);
             self.flight.remove(&peer);
-            state.change_sibling(turn, &peer, |row| (row.told, row.told_rooms, row.flight) = (None, None, None));
+            state.change_sibling(turn, &peer, |row| (row.told, row.told_rooms, row.told_drafts, row.flight) = (None, None, None, None));
+            self.drafts.came_again(&peer);
             self.rooms.came_again(state, turn, &peer);
         } else {
             if !removal::has_place(state) {
@@ -150,6 +156,12 @@ impl Devices {
         if let Some(peer) = peer {
             self.rooms.taken(state, turn, &peer, taken);
         }
+    }
+
+    /// What is being written here is known at a device of ours.
+    pub fn drafts_taken(&mut self, state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<(), TurnFailed> {
+        let peer = state.devices.get(device).map(|row| row.peer);
+        peer.map_or(Ok(()), |peer| self.drafts.taken(state, turn, &peer))
     }
 
     /// Texts of a friend were read.
@@ -186,6 +198,7 @@ impl Devices {
                 }
                 Event::Friend(peer) => self.changed.extend(state.friends.get(&peer).map(Friend::person)),
                 Event::Room(room) => self.rooms.changed(room),
+                Event::Drafts => self.drafts.changed(),
                 Event::Message { .. } | Event::Request(_) | Event::Online { .. } | Event::Warning(_) => {}
             }
         }
@@ -220,6 +233,7 @@ impl Devices {
         let ready: Vec<Friend> = present.iter().filter(|friend| is_ready(state, friend)).cloned().collect();
         if state.own.gone.is_some() {
             self.rooms.clear();
+            self.drafts = Drafts::default();
             self.asks = Asks::default();
             return Ok(false);
         }
@@ -242,6 +256,7 @@ impl Devices {
         }
         if ready.is_empty() {
             self.rooms.follow(state, turn, &present)?;
+            self.drafts.follow(state, turn, &ready)?;
             return Ok(true);
         }
         self.say_persons(state, turn, &ready, has_other_label)?;
@@ -253,6 +268,7 @@ impl Devices {
             self.say_texts(state, turn, friend)?;
         }
         self.rooms.follow(state, turn, &present)?;
+        self.drafts.follow(state, turn, &ready)?;
         for (peer, befriend) in asks {
             // Each device of ours may be the one that can hand it on.
             for friend in &ready {

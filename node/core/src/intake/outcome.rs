@@ -120,6 +120,14 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             }
             Ok(())
         }
+        Concern::OwnDrafts => {
+            match fate {
+                Fate::Delivered => turn.tell(IntakeNotice::DraftsTaken(*device)),
+                Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
+                Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
+            }
+            Ok(())
+        }
         Concern::Own => {
             if matches!(fate, Fate::Refused(_)) {
                 turn.tell(IntakeNotice::OwnRefused(*device));

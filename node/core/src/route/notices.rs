@@ -223,6 +223,7 @@ impl Machines {
             IntakeNotice::GoneTold(device) => own_devices.told(state, &device),
             IntakeNotice::TextsTaken(device, up_to) => own_devices.taken(state, turn, &device, up_to),
             IntakeNotice::RoomTextsTaken(device, round, up_to) => own_devices.room_texts_taken(state, turn, &device, (round, up_to)),
+            IntakeNotice::DraftsTaken(device) => own_devices.drafts_taken(state, turn, &device)?,
             IntakeNotice::OwnRefused(device) => own_devices.refused(state, turn, &device),
             IntakeNotice::Gap(device) | IntakeNotice::Reused(device) => standings.ask(device),
             IntakeNotice::Heard(device) => confirming.heard(state, turn, &device)?,

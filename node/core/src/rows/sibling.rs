@@ -43,14 +43,17 @@ pub(crate) struct Sibling {
     /// Texts that wait in the outbox for it: the next arrival number behind them.
     #[n(10)]
     pub flight: Option<u64>,
+    /// Whether it has heard what is being written, or will by what waits in the outbox.
+    #[n(11)]
+    pub told_drafts: Option<Told>,
 }
 
 impl Sibling {
     /// One that has come now, and has heard nothing.
     pub fn new(peer: PeerId, since: Timestamp) -> Self {
         let (label, taken, gone, said) = (None, 0, None, None);
-        let (rooms, marks, told, told_rooms, flight) = (None, None, None, None, None);
-        Self { peer, label, since, taken, gone, said, rooms, marks, told, told_rooms, flight }
+        let (rooms, marks, told, told_rooms, flight, told_drafts) = (None, None, None, None, None, None);
+        Self { peer, label, since, taken, gone, said, rooms, marks, told, told_rooms, flight, told_drafts }
     }
 }
 

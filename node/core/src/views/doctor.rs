@@ -86,6 +86,7 @@ fn oldest(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<Option<Ti
                 | Concern::Own
                 | Concern::OwnTexts(_)
                 | Concern::OwnRoomTexts(..)
+                | Concern::OwnDrafts
                 | Concern::OwnGone
                 | Concern::Nobody => None,
             };

@@ -29,6 +29,8 @@ impl Capabilities {
     pub const LISTS: Self = Self(1 << 9);
     /// What devices of one person say to each other about shared rooms.
     pub const OWN_ROOMS: Self = Self(1 << 10);
+    /// What is being written at another device of one person.
+    pub const DRAFTS: Self = Self(1 << 11);
     /// What this build takes.
     pub const OURS: Self = Self(
         Self::COMMITS.0
@@ -40,7 +42,8 @@ impl Capabilities {
             | Self::VOUCHING.0
             | Self::DEVICES.0
             | Self::LISTS.0
-            | Self::OWN_ROOMS.0,
+            | Self::OWN_ROOMS.0
+            | Self::DRAFTS.0,
     );
 
     /// Whether all of `what` is among them.

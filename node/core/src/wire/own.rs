@@ -8,7 +8,9 @@ use super::bounds::{is_name, is_text};
 use super::gone::Gone;
 use super::group::Befriend;
 use crate::command::{MessageState, Trust};
-use crate::limits::{DEVICES_MAX, MARKS_SAID, PERSONS_SAID, RELAY_MAILBOXES_MAX, ROOMS_SAID, SETTINGS_SAID, TEXTS_SAID};
+use crate::limits::{
+    DEVICES_MAX, DRAFTS_SAID, MARKS_SAID, PERSONS_SAID, RELAY_MAILBOXES_MAX, ROOMS_SAID, SETTINGS_SAID, TEXT_MAX, TEXTS_SAID,
+};
 use minicbor::{Decode, Encode};
 use symbolon_presence::id::{Digest, MessageId, PeerId, RoomId};
 use symbolon_presence::identity::Chain;
@@ -75,6 +77,49 @@ pub enum OwnSaid {
     /// What the user has set; at most [`SETTINGS_SAID`].
     #[n(13)]
     Settings(#[n(0)] Vec<SettingSaid>),
+    /// What the user has typed and not sent; at most [`DRAFTS_SAID`].
+    #[n(14)]
+    Drafts(#[n(0)] Vec<DraftSaid>),
+}
+
+/// What is being written in one conversation: of two that differ the one with the higher version counts, then the one of the higher
+/// Peer ID.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct DraftSaid {
+    /// Where.
+    #[n(0)]
+    pub place: DraftPlace,
+    /// Rises with each change.
+    #[n(1)]
+    pub version: u64,
+    /// The device that has made the change.
+    #[n(2)]
+    pub by: PeerId,
+    /// What stands there; empty once it was sent or taken back.
+    #[n(3)]
+    pub text: String,
+}
+
+/// A conversation, as all devices of one person name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub enum DraftPlace {
+    /// With this person.
+    #[n(0)]
+    Person(#[n(0)] PeerId),
+    /// In this shared room.
+    #[n(1)]
+    Room(#[n(0)] RoomId),
+}
+
+impl DraftPlace {
+    /// Its key in the store.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Person(person) => [&[0], person.as_bytes().as_slice()].concat(),
+            Self::Room(room) => [&[1], room.as_bytes().as_slice()].concat(),
+        }
+    }
 }
 
 /// How something is set: of two that differ the one with the higher version counts, then the one of the higher Peer ID.
@@ -109,6 +154,7 @@ impl OwnSaid {
             Self::RoomTexts(texts) => texts.len() <= TEXTS_SAID && texts.iter().all(|text| is_text(&text.text)),
             Self::RoomReads(texts) => texts.len() <= MARKS_SAID,
             Self::Settings(settings) => settings.len() <= SETTINGS_SAID,
+            Self::Drafts(drafts) => drafts.len() <= DRAFTS_SAID && drafts.iter().all(|draft| draft.text.len() <= TEXT_MAX),
             Self::Read(..) | Self::Certificate(_) | Self::Gone(_) | Self::Barred(_) => true,
         }
     }
@@ -296,4 +342,4 @@ macro_rules! opaque_debug {
         }
     )*};
 }
-opaque_debug!(JoinedBody OwnSaid PersonSaid RelaySaid RoomSaid RoomTextSaid TextSaid);
+opaque_debug!(DraftSaid JoinedBody OwnSaid PersonSaid RelaySaid RoomSaid RoomTextSaid TextSaid);

@@ -62,7 +62,7 @@ const DEVICE_OF_FRIEND: Sought =
 /// What a command that finds nothing has looked for.
 pub fn of(command: &Command) -> Option<Sought> {
     let is = [
-        (matches!(command, Command::Send { .. } | Command::Read { who: Some(_), since: None, .. }), FRIEND_OR_ROOM),
+        (matches!(command, Command::Send { .. } | Command::Draft { .. } | Command::Read { who: Some(_), since: None, .. }), FRIEND_OR_ROOM),
         (matches!(command, Command::Message(_) | Command::Read { who: None, .. } | Command::Search { .. }), MESSAGE),
         (matches!(command, Command::ReadBefore { who: None, .. }), MESSAGE),
         (

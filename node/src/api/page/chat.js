@@ -2,29 +2,55 @@
 
 import { clean, h, icon, nameOf, tooLong, trouble, viewHead } from "/dom.js";
 import { makeHistory } from "/history.js";
-import { belongsTo, formerFriend, friend, keep, post, room, watch } from "/node.js";
+import { belongsTo, formerFriend, friend, keep, post, room, shareDraft, state, watch } from "/node.js";
 
 const TEXT_MAX = 16 * 1024; // bytes
 const WAITING_MAX = 200; // texts of one conversation that wait for the one before
 const SLOW = 500; // milliseconds, after which it is said that a text is on its way to the node
+const PAUSE = 2000; // milliseconds without a key press, after which the node gets what was typed
 
 // What was sent and not answered, of each conversation, in order: the node gets one after another.
 const outgoing = new Map();
 let composer = null; // the one on show
 
-// What was typed and not sent, of each conversation, while this tab is open. A reload keeps it.
+// What was typed and not sent, of each conversation: at the node, where all devices have it, and until it is there in this tab.
 const draftKey = (id) => `symbolon-draft-${id}`;
-const draft = (id) => sessionStorage.getItem(draftKey(id)) ?? "";
+const shared = (id) => state.drafts.get(id) ?? "";
+const draft = (id) => sessionStorage.getItem(draftKey(id)) ?? shared(id);
 
 // A text that the node has not answered counts as not sent: after a reload it may stand there twice, and is never lost.
 function keepDraft(id, typed) {
   const all = [...(outgoing.get(id) ?? []).map((one) => one.text), typed].filter((text) => text.trim() !== "").join("\n");
   try {
-    if (all === "") sessionStorage.removeItem(draftKey(id));
+    if (all === shared(id)) sessionStorage.removeItem(draftKey(id));
     else sessionStorage.setItem(draftKey(id), all);
   } catch {
     // There is no room for it: then it lasts as long as the view does.
   }
+}
+
+const sharing = new Map(); // conversation -> the timer after which the node gets what was typed there
+
+// Not at each key press: a pause later, as it is then.
+function shareSoon(id, pause = PAUSE) {
+  clearTimeout(sharing.get(id));
+  sharing.set(id, setTimeout(() => share(id), pause));
+}
+
+async function share(id) {
+  sharing.delete(id);
+  const typed = draft(id);
+  try {
+    if (typed !== shared(id) && tooLong(typed, TEXT_MAX) <= 0) await shareDraft(id, typed);
+  } catch {
+    // It stays in this tab, and is handed over with the next change.
+  }
+  isShared(id);
+}
+
+// What the node has is not kept in this tab: another device may change it.
+function isShared(id) {
+  if (sessionStorage.getItem(draftKey(id)) === shared(id)) sessionStorage.removeItem(draftKey(id));
 }
 
 // Sends what waits in one conversation. What the node refuses, and what waits behind it, goes back in front of what was typed since.
@@ -36,12 +62,14 @@ async function sendAll(id) {
       keep(await post("/api/v1/messages", { to: id, ...waiting[0] }));
       waiting.shift();
       keepDraft(id, typed());
+      shareSoon(id);
       if (composer?.id === id) composer.sent();
     } catch (problem) {
       trouble(problem);
       const back = [...waiting.map((one) => one.text), typed()].filter((text) => text.trim() !== "").join("\n");
       waiting.length = 0;
       keepDraft(id, back);
+      shareSoon(id);
       if (composer?.id === id) composer.put(back);
     }
   }
@@ -146,6 +174,7 @@ function conversation(one, { id, at, about, closed, news, now, standing, hint })
     }
     if (what === "message" && belongsTo(message, now())) history.came(message);
     if (what === "messages") history.refresh().catch(() => {});
+    if (what === "drafts") writing.heard(message.get(id) ?? "");
   });
   document.addEventListener("visibilitychange", history.looked);
 
@@ -171,6 +200,7 @@ function makeComposer(id, inRoom, sent) {
     oninput: () => {
       grow();
       keepDraft(id, field.value);
+      shareSoon(id);
     },
     onkeydown: (event) => {
       if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -186,6 +216,7 @@ function makeComposer(id, inRoom, sent) {
   const until = inRoom ? null : h("p", { class: "until" }, h("label", { for: "lifetime" }, "Stop trying after: "), lifetime);
   const element = h("form", { class: "composer", onsubmit: (event) => { event.preventDefault(); send(); } }, h("div", { class: "line" }, field, submit), counter, until);
   field.value = (outgoing.get(id) ? outgoing.get(id).left : draft(id)) ?? "";
+  if (field.value !== shared(id)) shareSoon(id);
   requestAnimationFrame(grow);
 
   function grow() {
@@ -223,7 +254,15 @@ function makeComposer(id, inRoom, sent) {
   function leave() {
     if (outgoing.has(id)) outgoing.get(id).left = field.value;
     keepDraft(id, field.value);
+    shareSoon(id, 0);
     composer = null;
+  }
+
+  // Another device has changed what is being written. What was typed here since stays.
+  function heard(before) {
+    if (outgoing.has(id) || sharing.has(id) || field.value !== before) return;
+    if (field.value !== shared(id)) put(shared(id));
+    isShared(id);
   }
 
   composer = {
@@ -236,5 +275,5 @@ function makeComposer(id, inRoom, sent) {
       sent();
     },
   };
-  return { element, field, leave };
+  return { element, field, leave, heard };
 }

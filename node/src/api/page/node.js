@@ -53,13 +53,14 @@ export const state = {
   rooms: [],
   former: [], // whose friendship has ended here; what was written with them stays
   requests: [],
+  drafts: new Map(), // id of a friend or room -> what the node keeps of what is being written there, at any device
   messages: new Map(), // message id -> message, of the recent ones of all conversations
   last: new Map(), // key of a conversation -> its last message, where it is none of these
 };
 
 const listeners = new Set();
 
-// Calls back with the name of what has changed: "friends", "rooms", "requests", "me", "messages",
+// Calls back with the name of what has changed: "friends", "rooms", "requests", "me", "messages", "drafts",
 // "message" with one, or what was said by `tell`.
 export function watch(listener) {
   listeners.add(listener);
@@ -96,6 +97,21 @@ export async function loadRequests() {
   changed("requests");
 }
 
+export async function loadDrafts() {
+  keepDrafts(await get("/api/v1/drafts"));
+}
+
+// Hands the node what stands in a conversation and was not sent. Other devices have it some seconds later.
+export async function shareDraft(id, text) {
+  keepDrafts(await post("/api/v1/drafts", { to: id, text }));
+}
+
+function keepDrafts({ drafts }) {
+  const before = state.drafts;
+  state.drafts = new Map(drafts.map((draft) => [draft.to, draft.text]));
+  changed("drafts", before);
+}
+
 export async function loadMessages() {
   const { messages } = await get(`/api/v1/messages?limit=${RECENT}`);
   state.messages = new Map(messages.map((message) => [message.message, message]));
@@ -114,7 +130,7 @@ async function loadPreviews() {
 }
 
 export async function loadAll() {
-  await Promise.all([loadMe(), loadFriends(), loadRooms(), loadRequests()]);
+  await Promise.all([loadMe(), loadFriends(), loadRooms(), loadRequests(), loadDrafts()]);
   state.last.clear();
   await loadMessages();
 }
@@ -287,6 +303,9 @@ function happened(event, data, on) {
       break;
     case "room":
       quietly(Promise.all([loadRooms(), loadMessages()]));
+      break;
+    case "drafts":
+      quietly(loadDrafts());
       break;
     case "online": {
       const one = friend(data.id);
