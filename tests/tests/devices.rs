@@ -8,6 +8,8 @@
 mod apart;
 #[path = "devices/meeting.rs"]
 mod meeting;
+#[path = "devices/pairing.rs"]
+mod pairing;
 #[path = "devices/removal.rs"]
 mod removal;
 #[path = "devices/renewal.rs"]
