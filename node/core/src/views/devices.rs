@@ -65,7 +65,7 @@ const LATE: &str = "the code has expired: make a new one on your first device wi
 fn reason(fault: Fault) -> &'static str {
     match fault {
         Fault::InviteNotFound | Fault::InviteGone => {
-            "nobody with this code was found yet: is the first device on, and in the same network or at a relay that this one knows?"
+            "nobody with this code was found yet: is the first device on, in the same network or at a relay that this one knows, and is this its newest code?"
         }
         Fault::InviteUsed => {
             "the code was used by another device, or has expired: make a new one on your first device with `symbolon device pair`"
