@@ -4,6 +4,18 @@ use super::*;
 use symbolon_core::table::Table;
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::words::read_recovery_words;
+use symbolon_tests::eyes::{self, Eyes};
+
+/// What lies in a node's store about reading where Ana's first device is.
+fn eyes_of(sim: &Sim, ix: Ix) -> Option<Eyes> {
+    eyes::eyes(&sim.nodes[ix].store, &sim.nodes[ANA].peer)
+}
+
+/// Whether it reads her newest record.
+fn reads(sim: &Sim, eyes: &Eyes) -> bool {
+    let records: BTreeSet<Vec<u8>> = sim.lookup.stored().cloned().collect();
+    eyes::newest_body(eyes, &sim.nodes[ANA].peer, &records, sim.now).is_some()
+}
 
 #[test]
 fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_on() {
@@ -14,9 +26,12 @@ fn a95_a_device_that_is_gone_reads_nothing_new_and_says_so_and_the_friend_talks_
     all_have(&mut sim, &[ANA, laptop], &["for both"]);
     let first = devices(&mut sim, ANA).0[0].device.to_string();
     assert_eq!(sim.command(laptop, Command::DeviceRemove(first)).err(), Some(CommandError::OlderDevice));
+    let [of_laptop, of_ben] = [laptop, BEN].map(|ix| eyes_of(&sim, ix).unwrap());
+    assert!(reads(&sim, &of_laptop) && reads(&sim, &of_ben), "where she is, own devices read as friends do");
     assert!(sim.command(ANA, Command::DeviceRemove("Laptop".into())).is_ok());
     sim.run_for(MINUTE);
     assert_eq!(others(&mut sim, ANA), 0);
+    assert!(!reads(&sim, &of_laptop) && reads(&sim, &of_ben), "by what it knew it finds her no more");
     assert_eq!(warned(&sim, laptop, Warning::RemovedHere), 1);
     let Ok(Reply::Status(status)) = sim.command(laptop, Command::Status) else { panic!("no status") };
     assert!(status.problems.iter().any(|problem| problem.contains("yours no more")), "{:?}", status.problems);
