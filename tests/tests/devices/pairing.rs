@@ -44,7 +44,7 @@ enum Dies {
 
 /// They die in each turn, by turns before its commit and behind it.
 fn cut_everywhere(dies: Dies) {
-    let end = |after: usize| if after % 2 == 0 { End::CrashBefore } else { End::CrashAfter };
+    let end = |after: usize| if after.is_multiple_of(2) { End::CrashBefore } else { End::CrashAfter };
     let cut = (0..).take_while(|after| is_cut(dies, *after, end(*after))).count();
     assert!(cut >= 20, "the pairing was over before anybody died: {cut} turns");
 }
