@@ -45,6 +45,9 @@ static B7D5B730: Build = Build { name: "7d5b730", made: 1_795_853_763, net: "127
 /// Before a person's devices said which of them are theirs, and had their rooms from each other.
 static B832C3BD2: Build = Build { name: "832c3bd2", made: 1_795_953_266, net: "127.83.94", places: Mutex::new(()) };
 
+/// Before what is typed and not sent was kept.
+static B97ACDFD: Build = Build { name: "97acdfd", made: 1_796_010_748, net: "127.83.95", places: Mutex::new(()) };
+
 impl Build {
     /// Runs a story with its folders. Once they are old enough for what lies in them to expire, the clocks of nodes are put back to
     /// the day after they were made.
@@ -175,6 +178,21 @@ fn folders_of_7d5b730_keep_their_history_and_their_friends_talk_on() {
 #[test]
 fn folders_of_832c3bd2_keep_their_history_and_their_friends_talk_on() {
     B832C3BD2.tell(keep_their_history_and_talk_on);
+}
+
+#[test]
+fn folders_of_97acdfd_keep_their_history_and_their_friends_talk_on() {
+    B97ACDFD.tell(keep_their_history_and_talk_on);
+}
+
+#[test]
+fn rooms_in_folders_of_97acdfd_go_on_with_all_their_texts() {
+    B97ACDFD.tell(rooms_go_on_with_all_their_texts);
+}
+
+#[test]
+fn requests_in_folders_of_97acdfd_go_on_and_who_was_blocked_stays_so() {
+    B97ACDFD.tell(requests_go_on_and_who_was_blocked_stays_so);
 }
 
 #[test]
