@@ -6,6 +6,8 @@
 
 #[path = "devices/apart.rs"]
 mod apart;
+#[path = "devices/many.rs"]
+mod many;
 #[path = "devices/meeting.rs"]
 mod meeting;
 #[path = "devices/pairing.rs"]

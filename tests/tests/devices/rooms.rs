@@ -54,12 +54,12 @@ fn agree(sim: &mut Sim, who: &[Ix], texts: usize) {
     assert!(done, "{counts:?}");
 }
 
-fn create(sim: &mut Sim, by: Ix, who: &str) {
+pub fn create(sim: &mut Sim, by: Ix, who: &str) {
     assert!(sim.command(by, Command::RoomCreate("Crew".into())).is_ok());
     assert!(sim.command(by, Command::RoomAdd { room: Who("Crew".into()), who: vec![Who(who.into())] }).is_ok());
 }
 
-fn come_in(sim: &mut Sim, who: &[Ix]) {
+pub fn come_in(sim: &mut Sim, who: &[Ix]) {
     let are_in = |sim: &mut Sim| who.iter().all(|ix| standing(sim, *ix) == Some(RoomStanding::Member));
     assert!(sim.run_until(HOUR, are_in), "all come in");
 }
