@@ -249,6 +249,15 @@ impl SimNode {
         Ended { is_up: true, changes, actions, events, moves: core.moves() }
     }
 
+    /// Makes durable what was held, as the shell does within a tenth of a second. Answers what that was.
+    pub fn settle(&mut self) -> Vec<Change> {
+        if !self.held.is_empty() {
+            assert!(self.rooms.keep());
+            self.store.commit();
+        }
+        std::mem::take(&mut self.held)
+    }
+
     /// The room cipher.
     pub fn cipher(&mut self) -> &mut dyn RoomCipher {
         self.rooms.cipher()

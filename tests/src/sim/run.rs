@@ -204,6 +204,18 @@ impl Sim {
         self.now = end;
     }
 
+    /// Makes durable what nodes hold, as their shells would have done by now. Until it is asked for, nodes hold it without a limit of
+    /// time, so that crashes take back more of it.
+    pub fn settle(&mut self) {
+        for ix in 0..self.nodes.len() {
+            let changes = self.nodes[ix].settle();
+            if let Some(mut watch) = self.watch.take() {
+                watch.durable(self, ix, &changes);
+                self.watch = Some(watch);
+            }
+        }
+    }
+
     /// Lets time pass until a condition holds; false when it does not in time.
     pub fn run_until(&mut self, milliseconds: u64, mut condition: impl FnMut(&mut Self) -> bool) -> bool {
         let end = self.now.after(milliseconds);

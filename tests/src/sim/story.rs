@@ -401,6 +401,7 @@ impl Story {
             }
         }
         self.sim.run_for(2 * HOUR);
+        self.sim.settle();
         self.check_bounds();
         if let Some(watch) = &self.sim.watch {
             watch.check_settled(&self.sim);
