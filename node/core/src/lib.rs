@@ -121,9 +121,6 @@ pub enum LoadError {
     Store(TurnFailed),
 }
 
-/// Off: with it some of 400 stories end with a text that is still under way, and why is not known yet.
-const HOLDS: bool = false;
-
 /// A node's core.
 #[derive(Debug)]
 pub struct Core {
@@ -224,7 +221,7 @@ impl Core {
     /// polled. Such a turn may become durable together with the next one.
     pub fn is_learned_again(&self) -> bool {
         let shows_states = |event: &Event| matches!(event, Event::MessageState { .. });
-        HOLDS && self.out.only_receipts && self.out.actions.is_empty() && self.out.events.iter().all(shows_states)
+        self.out.only_receipts && self.out.actions.is_empty() && self.out.events.iter().all(shows_states)
     }
 
     /// The next write, to be applied inside the open transaction.
