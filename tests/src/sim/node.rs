@@ -267,12 +267,18 @@ impl SimNode {
     pub fn with_core<T>(&mut self, f: impl FnOnce(&mut Core, &mut World<'_>) -> T) -> T {
         let core = self.core.as_mut().expect("the node runs");
         let result = f(core, &mut World { cipher: self.rooms.cipher(), shelf: &self.store });
+        let mut changes = Vec::new();
         while let Some(change) = core.poll_change() {
             self.store.apply(&change).expect("the store has room");
+            changes.push(change);
         }
-        assert!(self.rooms.keep());
-        self.store.commit();
-        self.held.clear();
+        if self.held.is_empty() {
+            assert!(self.rooms.keep());
+            self.store.commit();
+        } else {
+            // It becomes durable with what is held already, and is said then.
+            self.held.append(&mut changes);
+        }
         result
     }
 }
