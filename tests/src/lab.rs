@@ -247,7 +247,7 @@ impl Switch {
 }
 
 impl Trunk {
-    /// Pulls it out or puts it back: nobody's own cable shows that.
+    /// Pulls it out or puts it back. Who hangs on another cable of the switch does not see that.
     ///
     /// # Errors
     /// When `ip` fails.

@@ -215,7 +215,7 @@ impl Core {
         Ok(())
     }
 
-    /// Whether all that the turn has written is learned again by itself, should it be lost: it took in receipts and nothing
+    /// Whether all that the turn has written is learned again, should it be lost: it took in receipts and nothing
     /// else, wants nothing done outside, and shows no more than how far messages have got. What was acknowledged lies in the
     /// outbox again then, is put again, and is acknowledged again. Asked when the turn is closed and before its actions are
     /// polled. Such a turn may become durable together with the next one.

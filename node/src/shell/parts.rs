@@ -14,7 +14,7 @@ pub trait Machine {
     fn handle(&mut self, now: Timestamp, input: Input, world: &mut World<'_>) -> Result<(), TurnFailed>;
     /// Ends the turn: whatever is written once for all its inputs.
     fn close_turn(&mut self, now: Timestamp, world: &mut World<'_>) -> Result<(), TurnFailed>;
-    /// Whether what the turn has written is learned again by itself, should it be lost: it may become durable together with the
+    /// Whether what the turn has written is learned again, should it be lost: it may become durable together with the
     /// next turn. Asked once after `close_turn`.
     fn is_learned_again(&self) -> bool;
     /// The next write, in order. Asked after each `handle` and `close_turn`.

@@ -427,7 +427,7 @@ fn a_turn_that_is_learned_again_is_shown_at_once_and_durable_within_a_moment() {
     let mut events = bench.handle.subscribe();
     bench.inputs.blocking_send(Input::Frame(fake::HELD, vec![1])).unwrap();
     assert!(matches!(events.blocking_recv().unwrap().event, Event::Warning(_)));
-    // Nothing else comes: it is settled by itself. What another connection reads is durable.
+    // Nothing else comes: it is settled automatically. What another connection reads is durable.
     let log = bench.folder.store_path().with_extension("db-wal");
     let length = || std::fs::metadata(&log).map_or(0, |log| log.len());
     let before = length();

@@ -11,6 +11,18 @@ fn state_of(sim: &mut Sim, ix: Ix, of: &MessageView) -> MessageState {
     sim.message(ix, of.message).state
 }
 
+/// Ana, who is a friend of Ben and of Cem, who are none of each other.
+fn between_two(seed: u64) -> Sim {
+    let mut sim = Sim::new(seed, Faults::NONE);
+    for name in ["Ana", "Ben", "Cem"] {
+        sim.add(name);
+    }
+    sim.befriend(ANA, BEN);
+    sim.befriend(ANA, CEM);
+    sim.run_for(HOUR);
+    sim
+}
+
 #[test]
 fn s4_11_a_friend_in_between_carries_private_and_room_texts_of_two_who_never_meet() {
     let mut sim = crew(31, &["Ana", "Ben", "Cem"]);
@@ -65,13 +77,7 @@ fn s4_11_what_is_carried_outlives_crashes_and_reaches_who_is_never_on_at_the_sam
 
 #[test]
 fn members_who_are_no_friends_and_have_no_relay_hear_each_other_by_the_friend_of_both() {
-    let mut sim = Sim::new(33, Faults::NONE);
-    for name in ["Ana", "Ben", "Cem"] {
-        sim.add(name);
-    }
-    sim.befriend(ANA, BEN);
-    sim.befriend(ANA, CEM);
-    sim.run_for(HOUR);
+    let mut sim = between_two(33);
     create(&mut sim, ANA, "The crew");
     add(&mut sim, ANA, "The crew", &["Ben", "Cem"]);
     sim.run_for(10 * MINUTE);
@@ -132,13 +138,7 @@ fn nothing_is_carried_between_friends_who_are_in_no_room_with_the_courier() {
 
 #[test]
 fn what_a_courier_brings_before_the_welcome_of_who_comes_in_comes_again_behind_it() {
-    let mut sim = Sim::new(35, Faults::NONE);
-    for name in ["Ana", "Ben", "Cem"] {
-        sim.add(name);
-    }
-    sim.befriend(ANA, BEN);
-    sim.befriend(ANA, CEM);
-    sim.run_for(HOUR);
+    let mut sim = between_two(35);
     create(&mut sim, ANA, "The crew");
     add(&mut sim, ANA, "The crew", &["Ben"]);
     sim.run_for(MINUTE);

@@ -13,7 +13,7 @@ const LATER: Duration = Duration::from_secs(180);
 
 /// Between two looks: each is a command.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Why a text is not said again by itself: somebody would read it who was not there when it was written.
+/// Why a text is not said again automatically: somebody would read it who was not there when it was written.
 const ASKED: &str = "others have come into the room since it was written";
 const HEALED: &str = "Parts of the room had gone different ways, and are one again";
 

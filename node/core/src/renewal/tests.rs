@@ -121,7 +121,7 @@ fn a_friend_who_says_that_an_earlier_start_came_back_is_believed_once_a_day_and_
 
 #[test]
 fn of_two_copies_the_later_one_becomes_a_device_where_it_can_and_no_friend_s_word_alone_makes_it_one() {
-    // Whether it holds the root key, whether the other one is sure and later; what it does by itself, and when.
+    // Whether it holds the root key, whether the other one is sure and later; what it does automatically, and when.
     let half = COPY_QUESTION / 2;
     let cases = [
         (true, true, true, Some(half), false),

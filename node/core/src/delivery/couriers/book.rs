@@ -19,7 +19,7 @@ pub(super) const COURIERS_MAX: usize = 2;
 pub(super) const HANDED_MAX: usize = 64;
 
 /// When those who were given something have brought no receipt for so long, the next ones are: these may never meet its device.
-const AGAIN: u64 = 20 * SECOND;
+const ROUND: u64 = 20 * SECOND;
 
 /// What one courier was given for one device.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(crate) struct Couriers {
 /// How long a round lasts, where there are so many couriers: all are asked one after another, then with pauses that double.
 pub(super) fn pause(round: usize, couriers: usize) -> u64 {
     let circles = round / couriers.div_ceil(COURIERS_MAX).max(1);
-    AGAIN.saturating_mul(1 << circles.min(13)).min(DAY)
+    ROUND.saturating_mul(1 << circles.min(13)).min(DAY)
 }
 
 impl Couriers {

@@ -255,3 +255,22 @@ fn what_was_put_without_an_answer_is_put_again_and_junk_of_one_person_only_so_of
         assert_eq!(passed(&delivery), before + 7);
     });
 }
+
+#[test]
+fn of_devices_that_are_forgotten_nothing_is_left_in_the_books() {
+    in_turn(|_, turn| {
+        let mut couriers = Couriers::default();
+        let device = |n: u8| DeviceId([n; 16]);
+        for n in 0..100 {
+            couriers.rounds.insert(device(n), 3);
+            couriers.proven.insert(device(n), device(n + 100));
+        }
+        // Both those who are written to and those who carry.
+        for n in (0..50).chain(150..200) {
+            couriers.forget(turn, &device(n));
+        }
+        assert!(couriers.proven.is_empty() && couriers.rounds.len() == 50);
+        (50..100).for_each(|n| couriers.forget(turn, &device(n)));
+        assert!(couriers.rounds.is_empty());
+    });
+}
