@@ -48,6 +48,8 @@ pub struct SimNode {
     /// What turns have written that become durable with the next one. A crash before that takes it back, though what they
     /// showed was shown.
     held: Vec<Change>,
+    /// What has become durable between turns, and is said with the next one.
+    between: Vec<Change>,
     /// The machine's clock.
     pub clock: NodeClock,
     name: Option<String>,
@@ -86,6 +88,7 @@ impl SimNode {
             rooms,
             store,
             held: Vec::new(),
+            between: Vec::new(),
             clock,
             name,
             incarnation: 0,
@@ -117,6 +120,7 @@ impl SimNode {
             rooms,
             store,
             held: Vec::new(),
+            between: Vec::new(),
             clock: self.clock,
             name: self.name.clone(),
             build: self.build,
@@ -137,6 +141,7 @@ impl SimNode {
         let copy = copy.copy();
         self.rooms = copy.rooms;
         self.store = copy.store;
+        self.between.clear();
     }
 
     /// What the user called it.
@@ -221,6 +226,7 @@ impl SimNode {
     pub fn turn(&mut self, truth: Timestamp, inputs: Vec<Input>, end: End) -> Ended {
         let now = self.clock.read(truth);
         let Some(core) = self.core.as_mut() else { return Ended::default() };
+        let mut durable = std::mem::take(&mut self.between);
         let mut changes = std::mem::take(&mut self.held);
         let mut turn =
             Open { rooms: &mut *self.rooms, store: &mut self.store, trace: &mut self.trace, rows: &mut self.rows, changes: &mut changes };
@@ -233,29 +239,31 @@ impl SimNode {
         let is_held = done.is_ok() && core.is_learned_again();
         if done.is_err() || end == End::CrashBefore || !is_held && !self.rooms.keep() {
             self.kill();
-            return Ended::default();
+            return Ended { changes: durable, ..Ended::default() };
         }
         if is_held {
-            self.held = std::mem::take(&mut changes);
+            self.held = changes;
         } else {
             self.store.commit();
+            durable.append(&mut changes);
         }
         if end == End::CrashAfter {
             self.kill();
-            return Ended { changes, ..Ended::default() };
+            return Ended { changes: durable, ..Ended::default() };
         }
         let actions = std::iter::from_fn(|| core.poll_action()).collect();
         let events = std::iter::from_fn(|| core.poll_event()).collect();
-        Ended { is_up: true, changes, actions, events, moves: core.moves() }
+        Ended { is_up: true, changes: durable, actions, events, moves: core.moves() }
     }
 
-    /// Makes durable what was held, as the shell does within a tenth of a second. Answers what that was.
+    /// Makes durable what was held, as the shell does within a tenth of a second. Answers what has become durable since the last turn.
     pub fn settle(&mut self) -> Vec<Change> {
         if !self.held.is_empty() {
             assert!(self.rooms.keep());
             self.store.commit();
         }
-        std::mem::take(&mut self.held)
+        self.between.append(&mut self.held);
+        std::mem::take(&mut self.between)
     }
 
     /// The room cipher.
@@ -267,18 +275,14 @@ impl SimNode {
     pub fn with_core<T>(&mut self, f: impl FnOnce(&mut Core, &mut World<'_>) -> T) -> T {
         let core = self.core.as_mut().expect("the node runs");
         let result = f(core, &mut World { cipher: self.rooms.cipher(), shelf: &self.store });
-        let mut changes = Vec::new();
+        // What was held goes with it, as with any turn that is not held.
+        self.between.append(&mut self.held);
         while let Some(change) = core.poll_change() {
             self.store.apply(&change).expect("the store has room");
-            changes.push(change);
+            self.between.push(change);
         }
-        if self.held.is_empty() {
-            assert!(self.rooms.keep());
-            self.store.commit();
-        } else {
-            // It becomes durable with what is held already, and is said then.
-            self.held.append(&mut changes);
-        }
+        assert!(self.rooms.keep());
+        self.store.commit();
         result
     }
 }
