@@ -40,6 +40,10 @@ corpus:
 bench *ARGS:
     cargo bench --locked -p symbolon-tests {{ARGS}}
 
+# A bench of another revision and that of this tree by turns, side by side: `just bench-compare HEAD~5 relay`.
+bench-compare rev bench="delivery" times="3":
+    tests/benches/compare {{rev}} {{bench}} {{times}}
+
 # Fuzzes one decoder of tests/src/decoders.rs for so many seconds; needs cargo-fuzz.
 fuzz target seconds="60":
     mkdir -p tests/fuzz/found/{{target}}
