@@ -1,18 +1,22 @@
 //! What can be typed: every command and flag.
 
+mod device;
 pub mod help;
+mod messages;
 mod own;
 mod relay;
 mod room;
 mod up;
 mod values;
 
+pub use device::DeviceVerb;
+pub use messages::{ExportFormat, Read, Send};
 pub use own::{BackupVerb, IdVerb};
 pub use relay::{RelayRun, RelayVerb};
 pub use room::RoomVerb;
 pub use up::Up;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -278,60 +282,6 @@ pub enum LookupVerb {
     List,
 }
 
-/// What to do with this device.
-#[derive(Debug, Subcommand)]
-pub enum DeviceVerb {
-    /// List my devices
-    List {
-        /// Those that were removed as well
-        #[arg(long)]
-        all: bool,
-    },
-    /// Make a code that lets one more device of mine in; good once, for ten minutes
-    Pair {
-        /// Write this to all friends once the code was used; without it they hear nothing
-        #[arg(long, value_name = "TEXT")]
-        tell: Option<String>,
-    },
-    /// Become a further device of mine: type the code that `device pair` has printed on the first one
-    Join {
-        /// 26 letters and digits; spaces and hyphens do not matter
-        #[arg(required = true, num_args = 1..)]
-        code: Vec<String>,
-    },
-    /// Remove a device of mine that is lost, stolen or given away: it reads nothing new, and friends learn of it
-    Remove {
-        /// What it is called, or the beginning of its id
-        device: String,
-        /// Do not ask
-        #[arg(short, long)]
-        yes: bool,
-    },
-    /// Say by my recovery phrase which devices are mine: this one and those named here; friends refuse all others.
-    /// For when a device was stolen that holds the root key. The phrase is read from standard input
-    #[command(override_usage = "symbolon device keep [DEVICE]... --phrase -")]
-    Keep {
-        /// Another device that stays: what it is called, or the beginning of its id
-        #[arg(value_name = "DEVICE")]
-        devices: Vec<String>,
-        /// Always `-`: the 24 words come by standard input, so that no list of processes shows them
-        #[arg(long, value_name = "-", required = true, value_parser = ["-"], allow_hyphen_values = true)]
-        phrase: String,
-    },
-    /// Give this device a name among my own
-    Rename {
-        /// The name
-        name: String,
-    },
-    /// Continue with this copy of the folder, after another one ran or an older one was put back
-    Confirm,
-    /// Send a friend's older copy the texts that it lacks
-    Resend {
-        /// Petname, Peer ID or its beginning
-        friend: String,
-    },
-}
-
 /// Flags of `invite`.
 #[derive(Debug, Args)]
 pub struct Invite {
@@ -372,70 +322,6 @@ pub enum RequestsVerb {
         /// The request's id, or its beginning
         request: String,
     },
-}
-
-/// Flags of `send`.
-#[derive(Debug, Args)]
-pub struct Send {
-    /// The name or id of a friend or a room; a beginning is enough, if it is the only one
-    pub to: String,
-    /// The text; `-` or nothing reads it from standard input
-    #[arg(allow_hyphen_values = true)]
-    pub text: Option<String>,
-    /// Give it up when it is not delivered after so long: 12h, 7d
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub expires: Option<Duration>,
-    /// Wait until the message has got so far
-    #[arg(long, value_name = "STATE")]
-    pub wait: Option<WaitFor>,
-    /// How long to wait
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
-    pub timeout: Duration,
-}
-
-/// What `send --wait` can wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum WaitFor {
-    /// Another mailbox holds it
-    Stored,
-    /// A device of the friend holds it
-    Delivered,
-}
-
-impl WaitFor {
-    /// The state's name in the API.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Stored => "stored",
-            Self::Delivered => "delivered",
-        }
-    }
-}
-
-/// What `export` can write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormat {
-    /// One JSON object a line, as `read --json`
-    Jsonl,
-}
-
-/// Flags of `read`.
-#[derive(Debug, Args)]
-pub struct Read {
-    /// Only the conversation with this friend, or in this room
-    pub who: Option<String>,
-    /// Only what arrived after this message
-    #[arg(long, value_name = "ID")]
-    pub since: Option<String>,
-    /// Keep printing messages as they come
-    #[arg(short, long)]
-    pub follow: bool,
-    /// Only the last so many
-    #[arg(short = 'n', long, value_name = "N")]
-    pub limit: Option<u32>,
-    /// Do not mark them as read
-    #[arg(long)]
-    pub peek: bool,
 }
 
 #[cfg(test)]

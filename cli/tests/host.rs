@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "host/folders.rs"]
+mod folders;
+#[path = "host/logs.rs"]
+mod logs;
+
 use serde_json::Value;
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::net::TcpStream;
@@ -299,77 +304,6 @@ fn a_suspended_node_is_named_within_seconds_and_answers_again_when_it_goes_on() 
 }
 
 #[test]
-fn a_relay_without_a_named_folder_does_not_take_the_persons() {
-    let home = tempfile::tempdir().unwrap();
-    let share = home.path().join("share");
-    let bare = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
-        command.arg("--json").args(args).env_remove("SYMBOLON_DATA").env("HOME", home.path()).env("XDG_DATA_HOME", &share);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        command
-    };
-    let begin = |args: &[&str]| {
-        let mut child = bare(args).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut running = Running(child, stdout);
-        let id = running.line()["id"].as_str().unwrap().to_owned();
-        (running, id)
-    };
-    let ask = |args: &[&str]| -> Value {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            let output = bare(args).output().unwrap();
-            let first = std::str::from_utf8(&output.stdout).unwrap().lines().next().unwrap().to_owned();
-            let first: Value = serde_json::from_str(&first).unwrap();
-            if output.status.success() || Instant::now() > end {
-                return first;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    };
-    let (relay, id) = begin(&LOOPBACK);
-    assert!(share.join("symbolon-relay").exists() && !share.join("symbolon").exists());
-    assert_eq!(ask(&["relay", "info"])["id"], id.as_str());
-    assert_eq!(ask(&["status"])["mailboxes"], 0, "no node runs");
-    // The person's folder is free.
-    let (node, _) = {
-        let mut child = bare(&["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"]).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut running = Running(child, stdout);
-        let ready = running.line();
-        (running, ready)
-    };
-    assert!(ask(&["status"]).get("peers").is_some(), "of both, the node");
-    assert_eq!(ask(&["relay", "info"])["id"], id.as_str());
-    drop((relay, node));
-
-    // One that lies in the default folder since before is the one that is started.
-    let (old, new) = (share.join("symbolon"), home.path().join("old"));
-    std::fs::rename(&old, &new).unwrap();
-    let mut relay = start(&old, &LOOPBACK);
-    let id = relay.line()["id"].clone();
-    drop(relay);
-    let (relay, again) = begin(&LOOPBACK);
-    assert_eq!(id, again.as_str());
-    drop(relay);
-}
-
-#[test]
-fn a_folder_with_other_things_in_it_is_refused_and_left_as_it_is() {
-    use std::os::unix::fs::PermissionsExt;
-    let home = tempfile::tempdir().unwrap();
-    std::fs::write(home.path().join("letter.txt"), "x").unwrap();
-    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    for args in [&["up", "--no-open"][..], &LOOPBACK] {
-        let (code, lines) = run(home.path(), args);
-        assert_eq!((code, &lines[0]["error"]), (Some(1), &"folder_exposed".into()));
-        assert!(lines[0]["hint"].as_str().unwrap().contains("inside it"));
-    }
-    assert_eq!(std::fs::metadata(home.path()).unwrap().permissions().mode() & 0o777, 0o755);
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1);
-}
-
-#[test]
 fn a_relays_word_is_waited_for_and_a_link_of_another_kind_is_named() {
     let home = tempfile::tempdir().unwrap();
     let mut relay = start(&home.path().join("relay"), &LOOPBACK);
@@ -419,78 +353,5 @@ fn a_relays_word_is_waited_for_and_a_link_of_another_kind_is_named() {
     ] {
         let (kind, said) = error(args);
         assert!(kind == "not_found" && said.contains(what), "{args:?}: {said}");
-    }
-}
-
-#[test]
-fn a_relays_log_says_start_policy_refusals_and_stop_and_names_nobody() {
-    let home = tempfile::tempdir().unwrap();
-    let (folder, log) = (home.path().join("relay"), home.path().join("log"));
-    let begin = || {
-        let mut child = command(&folder, &LOOPBACK).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut relay = Running(child, stdout);
-        let ready = relay.line();
-        // Its figures are there a moment later, and it can be asked.
-        info(&folder);
-        (relay, ready)
-    };
-    let said = || std::fs::read_to_string(&log).unwrap();
-    let up = ["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"];
-    let (relay, ready) = begin();
-    let (link, claim) = (ready["link"].as_str().unwrap(), ready["claim"].as_str().unwrap());
-    let people = ["andi", "ben"].map(|name| home.path().join(name));
-    let mut nodes = people.each_ref().map(|folder| start(folder, &up));
-    nodes.iter_mut().for_each(|node| drop(node.line()));
-    assert_eq!(run(&people[0], &["relay", "add", link, "--claim", claim]).0, Some(0));
-    run(&folder, &["stop"]);
-    assert!(relay.ended());
-    assert!(!said().contains("refused"), "with the right code nothing is refused: {}", said());
-
-    let (relay, again) = begin();
-    assert_eq!(run(&people[1], &["relay", "add", again["link"].as_str().unwrap()]).0, Some(1), "without the code");
-    // The figures of a relay are looked at every two seconds.
-    std::thread::sleep(Duration::from_secs(3));
-    assert!(!said().contains("refused"), "no line says when it was: {}", said());
-    run(&folder, &["stop"]);
-    assert!(relay.ended());
-    let said = said();
-    for what in ["the relay has started", "policy=\"owner\"", "mailboxes=", "the relay has stopped"] {
-        assert!(said.contains(what), "{what}: {said}");
-    }
-    assert_eq!(said.lines().filter(|line| line.contains("refused")).count(), 1, "{said}");
-    for secret in [ready["id"].as_str().unwrap(), ready["claim"].as_str().unwrap(), link, "127.0.0.1"] {
-        assert!(!said.contains(secret), "{said}");
-    }
-}
-
-#[test]
-fn invites_and_requests_are_taken_back_and_the_log_of_a_node_names_nobody() {
-    let home = tempfile::tempdir().unwrap();
-    let (folder, log) = (home.path().join("andi"), home.path().join("log"));
-    let up = ["-vv", "up", "--no-open", "--no-lan", "--name", "Andromeda", "--listen", "/ip4/127.0.0.1/tcp/0"];
-    let mut child = command(&folder, &up).stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap();
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut node = Running(child, stdout);
-    node.line();
-    let made = run(&folder, &["invite", "--no-ip"]).1;
-    let listed = run(&folder, &["invite", "list"]).1;
-    assert_eq!((&listed[0]["invite"], &listed[0]["state"]), (&made[0]["invite"], &"open".into()));
-    let id = made[0]["invite"].as_str().unwrap();
-    assert_eq!(run(&folder, &["invite", "revoke", &id[..8]]).1[0]["state"], "revoked");
-    assert_eq!(run(&folder, &["invite", "list"]), (Some(0), vec![]), "what is taken back is not listed");
-
-    let (other, own) = (home.path().join("ben"), run(&folder, &["id"]).1[0]["id"].as_str().unwrap().to_owned());
-    let mut ben = start(&other, &["up", "--no-open", "--no-lan", "--listen", "/ip4/127.0.0.1/tcp/0"]);
-    ben.line();
-    let peer = run(&other, &["id"]).1[0]["id"].as_str().unwrap().to_owned();
-    let asked = run(&folder, &["add", &peer]).1[0]["request"].as_str().unwrap().to_owned();
-    assert_eq!(run(&folder, &["requests", "cancel", &asked[..8]]).1[0]["status"], "cancelled");
-    assert_eq!(run(&folder, &["stop"]).0, Some(0));
-    assert!(node.ended());
-    let said = std::fs::read_to_string(&log).unwrap();
-    assert!(said.contains("the node runs") && said.contains("the node stops"), "{said}");
-    for secret in ["Andromeda", own.as_str(), peer.as_str(), id, asked.as_str(), made[0]["link"].as_str().unwrap(), "127.0.0.1"] {
-        assert!(!said.contains(secret), "{said}");
     }
 }
