@@ -9,6 +9,7 @@
 //! | `pairing` | the first device certifies a further one that asks by a code |
 //! | `persons` | how the person stands to others, agreed among devices |
 //! | `sync` | what devices say to each other |
+//! | `texts` | what they are shown of each other's texts |
 //! | `shared` | the same about shared rooms: which there are, their texts, what was read |
 //! | `settings` | what the user has set, the same on all devices |
 //! | `drafts` | what the user has typed and not sent |
@@ -43,6 +44,7 @@ mod shared;
 mod shut;
 mod speak;
 mod sync;
+mod texts;
 
 pub(crate) use backup::{Made, part};
 pub(crate) use capsule::Capsules;

@@ -1,7 +1,7 @@
 //! Backups: what this device knows, in sealed parts, one for each question.
 
 use super::speak::page_from;
-use super::{listed, persons as stands, shared, sync};
+use super::{listed, persons as stands, shared, texts};
 use crate::command::{BackupCursor, BackupPlace as Place, CommandError};
 use crate::limits::{PERSONS_SAID, ROOMS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES, WAYS_SAID};
 use crate::rows::{Friend, FriendState};
@@ -70,7 +70,7 @@ enum Either {
 /// comes. A restored device gives them numbers of its own as they come, and shows them in that order.
 fn texts(state: &State, turn: &Turn<'_>, from: u64) -> Result<(BackupPart, u64), TurnFailed> {
     let pick = |turn: &Turn<'_>, conversation: &RoomId, arrival| {
-        Ok(match sync::text(state, turn, None, conversation, arrival)? {
+        Ok(match texts::text(state, turn, None, conversation, arrival)? {
             Some(text) => Some((text.text.len(), (arrival, Either::OfFriend(text)))),
             None => shared::text(state, turn, None, conversation, arrival)?.map(|text| (text.text.len(), (arrival, Either::OfRoom(text)))),
         })

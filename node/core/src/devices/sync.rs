@@ -6,21 +6,22 @@
 use super::asks::{self, Asks};
 use super::drafts::Drafts;
 use super::shared::SharedRooms;
-use super::speak::{is_ready, page_from, say};
+use super::speak::{is_ready, say};
+use super::texts::texts_from;
 use super::{listed, persons as stands, removal, speak};
 use crate::command::MessageState;
 use crate::conversations;
 use crate::delivery::owner::EnvelopeOwner;
-use crate::limits::{MARKS_OWED_MAX, MARKS_OWED_SAID, PERSONS_SAID, TEXTS_SAID, TEXTS_SAID_BYTES};
+use crate::limits::{MARKS_OWED_MAX, MARKS_OWED_SAID, PERSONS_SAID, TEXTS_SAID};
 use crate::people::{self, persons};
-use crate::rows::{Friend, Message, RoomsTaken, Sibling, Told, key_of_message, message_key};
+use crate::rows::{Friend, Message, RoomsTaken, Sibling, Told, key_of_message};
 use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{Turn, TurnFailed};
-use crate::wire::{OwnSaid, PersonSaid, RelaySaid, TextSaid};
+use crate::wire::{OwnSaid, PersonSaid, RelaySaid};
 use std::collections::{BTreeMap, BTreeSet};
-use symbolon_presence::id::{DeviceId, MessageId, PeerId, RoomId};
+use symbolon_presence::id::{DeviceId, MessageId, PeerId};
 use symbolon_presence::time::Timestamp;
 
 /// What has happened here that other devices are to know.
@@ -407,33 +408,6 @@ impl Devices {
         state.change_sibling(turn, &friend.peer, |row| row.flight = Some(next));
         say(state, turn, friend, &OwnSaid::Texts(texts), EnvelopeOwner::OwnTexts(next))
     }
-}
-
-/// The texts of conversations with others from an arrival number on, as many as fit, and the next number, for a device.
-fn texts_from(state: &State, turn: &Turn<'_>, to: &PeerId, from: u64) -> Result<(Vec<TextSaid>, u64), TurnFailed> {
-    let pick = |turn: &Turn<'_>, conversation: &RoomId, arrival| {
-        Ok(text(state, turn, Some(to), conversation, arrival)?.map(|text| (text.text.len(), text)))
-    };
-    page_from(state, turn, from, (TEXTS_SAID, TEXTS_SAID_BYTES), pick)
-}
-
-/// A text as another device is shown it; none of what is not for it.
-pub(super) fn text(
-    state: &State,
-    turn: &Turn<'_>,
-    to: Option<&PeerId>,
-    conversation: &RoomId,
-    arrival: u64,
-) -> Result<Option<TextSaid>, TurnFailed> {
-    let is_it = |friend: &&Friend| friend.conversation == *conversation && friend.follows.is_none() && !persons::is_own(state, friend);
-    let Some(person) = state.friends.values().find(is_it).map(Friend::person) else { return Ok(None) };
-    let Some(message) = turn.row::<Message>(Table::Message, &message_key(conversation, arrival))? else { return Ok(None) };
-    // It came from there.
-    if (message.via.is_some() && message.via.as_ref() == to) || message.line.is_some() {
-        return Ok(None);
-    }
-    let Message { id, from, at, state: reached, text, .. } = message;
-    Ok(Some(TextSaid { person, id, at, mine: from == state.own.peer, state: reached, text }))
 }
 
 /// A device that is behind may have lost the certificate that it was sent: it gets the present one once more.

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 use super::*;
 use crate::fixture::{NOW, Person, in_turn, peer};
+use crate::rows::message_key;
 use crate::world::{Rows, Shelf, ShelfError};
 use symbolon_presence::codec::encode_row;
 
