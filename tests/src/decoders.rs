@@ -7,32 +7,29 @@
 //! says. What OpenMLS reads is not here; it stands behind these.
 
 mod devices;
+mod presence;
+mod rooms;
 mod vouching;
-use crate::samples::shared::BENS_LEAF;
-use crate::samples::{self, LEAF, NOW, Person, ROOM};
+
+use crate::samples::{self, NOW, Person};
 use core::convert::Infallible;
 use minicbor::{Decode, Encode};
 use std::sync::LazyLock;
 use symbolon_core::contact::{ContactBody, ContactRecord};
-use symbolon_core::limits::{CARD_MAX, CONTACT_RECORD_MAX, LINK_MAX, MEMBERS_MAX, OLD_LINK_MAX, ROSTER_MAX};
+use symbolon_core::limits::{CARD_MAX, CONTACT_RECORD_MAX, LINK_MAX, OLD_LINK_MAX, ROSTER_MAX};
 use symbolon_core::link::{InviteLink, LINK_PREFIX};
 use symbolon_core::place::Place;
 use symbolon_core::wire::{
-    AcceptBody, AcceptHead, AddPackage, BACKUP_PART_MAX, Bundle, COMMIT_INFO_MAX, CommitInfo, ConfirmBody, First, Known, OfferBody,
-    OpenCredential, PAYLOAD_MAX, PIECE_LEN, PackageSecrets, QueueAddress, RoomPayload, Roster, SeatedRoster, SignedPresence, Standing,
-    Statement, WHOLE_MAX, WelcomeBundle, is_leaf_of,
+    AcceptBody, AcceptHead, BACKUP_PART_MAX, Bundle, COMMIT_INFO_MAX, ConfirmBody, First, Known, OfferBody, PAYLOAD_MAX, PIECE_LEN,
+    Standing, Statement, WHOLE_MAX,
 };
-use symbolon_presence::body::Body;
 use symbolon_presence::capsule::SEALED_PIECE;
 use symbolon_presence::codec;
 use symbolon_presence::envelope::{self, Kind};
-use symbolon_presence::header::Header;
 use symbolon_presence::id::{GrantId, Nonce, PeerId, SignatureBytes};
 use symbolon_presence::identity::{CERT_MAX, Chain, DeviceCertBody};
-use symbolon_presence::kdf::Secret;
 use symbolon_presence::lan::LanPlaces;
-use symbolon_presence::posted::Item;
-use symbolon_presence::record::{RECORD_MAX, Record, Slot, day_of};
+use symbolon_presence::record::{RECORD_MAX, Record, day_of};
 use symbolon_presence::seeds::{EnvelopeKey, KeyOfBefore};
 use symbolon_presence::sign::VerifyingKey;
 use symbolon_presence::words::{fingerprint_words, words_match};
@@ -41,7 +38,7 @@ use symbolon_relay::frame::Frame;
 use symbolon_relay::grant::AddressBody;
 use symbolon_relay::knock;
 use symbolon_relay::limits::{ACK_MAX, AWAY_MAX, FRAME_MAX, PACKAGE_MAX, PACKAGES_MAX, RECEIPT_MAX, REVOKED_MAX, SEALED_ADDRESS_MAX};
-use symbolon_relay::lookup::{Answer, Ask, MESSAGE_MAX};
+use symbolon_relay::lookup::MESSAGE_MAX;
 use symbolon_relay::put::{MailboxEntry, ReceiptBody};
 
 /// One decoder.
@@ -79,32 +76,32 @@ pub const ALL: &[Decoder] = &[
     Decoder { name: "standing", max: PAYLOAD_MAX, run: standing },
     Decoder { name: "bundle", max: PAYLOAD_MAX, run: bundle },
     Decoder { name: "known", max: PAYLOAD_MAX, run: known },
-    Decoder { name: "room_payload", max: PAYLOAD_MAX, run: room_payload },
-    Decoder { name: "roster", max: ROSTER_MAX, run: roster },
-    Decoder { name: "commit_info", max: COMMIT_INFO_MAX, run: commit_info },
-    Decoder { name: "seated_roster", max: WHOLE_MAX, run: seated_roster },
-    Decoder { name: "welcome_bundle", max: WHOLE_MAX, run: welcome_bundle },
-    Decoder { name: "leaf_credential", max: 1024, run: leaf_credential },
-    Decoder { name: "add_package", max: PACKAGE_MAX, run: add_package },
-    Decoder { name: "package_secrets", max: PACKAGE_MAX, run: package_secrets },
-    Decoder { name: "queue_address", max: PACKAGE_MAX, run: queue_address },
+    Decoder { name: "room_payload", max: PAYLOAD_MAX, run: rooms::room_payload },
+    Decoder { name: "roster", max: ROSTER_MAX, run: rooms::roster },
+    Decoder { name: "commit_info", max: COMMIT_INFO_MAX, run: rooms::commit_info },
+    Decoder { name: "seated_roster", max: WHOLE_MAX, run: rooms::seated_roster },
+    Decoder { name: "welcome_bundle", max: WHOLE_MAX, run: rooms::welcome_bundle },
+    Decoder { name: "leaf_credential", max: 1024, run: rooms::leaf_credential },
+    Decoder { name: "add_package", max: PACKAGE_MAX, run: rooms::add_package },
+    Decoder { name: "package_secrets", max: PACKAGE_MAX, run: rooms::package_secrets },
+    Decoder { name: "queue_address", max: PACKAGE_MAX, run: rooms::queue_address },
     Decoder { name: "joined_body", max: PAYLOAD_MAX, run: devices::joined_body },
     Decoder { name: "own_said", max: PAYLOAD_MAX, run: devices::own_said },
     Decoder { name: "gone", max: PAYLOAD_MAX, run: devices::gone },
     Decoder { name: "backup_part", max: BACKUP_PART_MAX, run: devices::backup_part },
     Decoder { name: "capsule_piece", max: SEALED_PIECE, run: devices::capsule_piece },
     Decoder { name: "capsule_places", max: RECORD_MAX, run: devices::capsule_places },
-    Decoder { name: "record", max: RECORD_MAX, run: record },
-    Decoder { name: "posted", max: RECORD_MAX, run: posted },
-    Decoder { name: "ask", max: MESSAGE_MAX, run: ask },
-    Decoder { name: "answer", max: MESSAGE_MAX, run: answer },
+    Decoder { name: "record", max: RECORD_MAX, run: presence::record },
+    Decoder { name: "posted", max: RECORD_MAX, run: presence::posted },
+    Decoder { name: "ask", max: MESSAGE_MAX, run: presence::ask },
+    Decoder { name: "answer", max: MESSAGE_MAX, run: presence::answer },
     Decoder { name: "hub_ask", max: knock::MESSAGE_MAX, run: vouching::hub_ask },
     Decoder { name: "hub_answer", max: knock::MESSAGE_MAX, run: vouching::hub_answer },
     Decoder { name: "card_record", max: CARD_MAX, run: vouching::card_record },
     Decoder { name: "card", max: OLD_LINK_MAX, run: vouching::card },
-    Decoder { name: "header", max: RECORD_MAX, run: header },
-    Decoder { name: "body", max: RECORD_MAX, run: body },
-    Decoder { name: "signed_presence", max: RECORD_MAX, run: signed_presence },
+    Decoder { name: "header", max: RECORD_MAX, run: presence::header },
+    Decoder { name: "body", max: RECORD_MAX, run: presence::body },
+    Decoder { name: "signed_presence", max: RECORD_MAX, run: presence::signed_presence },
     Decoder { name: "identifier", max: 1024, run: identifier },
     Decoder { name: "words", max: 2048, run: words },
     Decoder { name: "lan_places", max: LanPlaces::MAX_LEN, run: lan_places },
@@ -174,62 +171,6 @@ fn frame(bytes: &[u8]) -> bool {
         Frame::Fetch(fetch) => assert!(fetch.verify(&ben.mailbox.id()).is_err() || fetch.address.len() <= SEALED_ADDRESS_MAX),
         Frame::Fetched(_) => {}
         Frame::Ack(ack) => assert!(ack.verify(&ben.mailbox.id()).is_err() || ack.numbers.len() <= ACK_MAX),
-    }
-    true
-}
-
-fn record(bytes: &[u8]) -> bool {
-    let Ok(record) = Record::read_early(bytes, NOW) else { return false };
-    let (key, day) = (samples::generation().lookup().public(), day_of(NOW));
-    let _ = Slot::of_header(&key, day).open(&record);
-    true
-}
-
-fn posted(bytes: &[u8]) -> bool {
-    let Ok(item) = Item::read(bytes, NOW) else { return false };
-    assert!(!item.expires.is_expired_at(NOW));
-    if let Some(contact) = item.contact {
-        contact_record(&contact);
-    }
-    true
-}
-
-fn ask(bytes: &[u8]) -> bool {
-    let Ok(ask) = Ask::decode(bytes) else { return false };
-    assert!(ask.encode() == bytes, "a second encoding was accepted");
-    if let Ask::Put(record) = ask {
-        posted(&record);
-    }
-    true
-}
-
-fn answer(bytes: &[u8]) -> bool {
-    let Ok(answer) = Answer::decode(bytes) else { return false };
-    assert!(answer.encode() == bytes, "a second encoding was accepted");
-    if let Answer::Found(Some(record)) = answer {
-        posted(&record);
-    }
-    true
-}
-
-fn header(bytes: &[u8]) -> bool {
-    let Some(header) = canonical::<Header>(bytes, RECORD_MAX) else { return false };
-    let generation = samples::generation();
-    let _ = header.open(&generation.reader(), &generation.tree().leaf_labels(8));
-    true
-}
-
-fn body(bytes: &[u8]) -> bool {
-    let Some(body) = canonical::<Body>(bytes, RECORD_MAX) else { return false };
-    let _ = body.open(&samples::generation().reader(), &Secret::from_bytes([1; 32]));
-    true
-}
-
-fn signed_presence(bytes: &[u8]) -> bool {
-    let Some(signed) = canonical::<SignedPresence>(bytes, RECORD_MAX) else { return false };
-    let lookup = samples::generation().lookup().public();
-    if let Some(said) = signed.verify(&READER.ben.identity.peer(), &lookup, 1, NOW) {
-        assert!(said.entry.is_bounded());
     }
     true
 }
@@ -384,67 +325,6 @@ fn known(bytes: &[u8]) -> bool {
             }
         })
         .is_some()
-}
-
-fn room_payload(bytes: &[u8]) -> bool {
-    let Some(payload) = RoomPayload::decode(bytes) else { return false };
-    assert!(codec::encode(&payload) == bytes, "a second encoding was accepted");
-    true
-}
-
-fn roster(bytes: &[u8]) -> bool {
-    let Some(roster) = Roster::decode(bytes) else { return false };
-    assert!(codec::encode(&roster) == bytes, "a second encoding was accepted");
-    assert!(roster.users.len() <= roster.leaves.len(), "a user without a device was accepted");
-    true
-}
-
-fn commit_info(bytes: &[u8]) -> bool {
-    let Some(info) = CommitInfo::decode(bytes) else { return false };
-    assert!(codec::encode(&info) == bytes, "a second encoding was accepted");
-    assert!(info.seats.len() <= MEMBERS_MAX && info.changes.len() <= MEMBERS_MAX);
-    true
-}
-
-fn seated_roster(bytes: &[u8]) -> bool {
-    let Some(seated) = SeatedRoster::decode(bytes) else { return false };
-    assert!(codec::encode(&seated) == bytes, "a second encoding was accepted");
-    assert!(seated.seats.len() <= MEMBERS_MAX && seated.roster.leaves.len() <= MEMBERS_MAX);
-    true
-}
-
-fn welcome_bundle(bytes: &[u8]) -> bool {
-    let Some(bundle) = canonical::<WelcomeBundle>(bytes, WHOLE_MAX) else { return false };
-    let waik = READER.ben.friendship.waik();
-    if let Some(by) = bundle.verify(BENS_LEAF.as_bytes(), &waik, NOW) {
-        assert!(by.peer == READER.ann.identity.peer() && bundle == samples::shared::welcome_bundle(), "what nobody has signed was taken");
-    }
-    true
-}
-
-fn add_package(bytes: &[u8]) -> bool {
-    let Some(package) = AddPackage::decode(bytes) else { return false };
-    assert!(package.encode() == bytes, "a second encoding was accepted");
-    let opened = package.open(&READER.ben.friendship.fek());
-    assert!(opened.is_none_or(|secrets| secrets == samples::package_secrets()), "what nobody has sealed was opened");
-    true
-}
-
-fn package_secrets(bytes: &[u8]) -> bool {
-    canonical::<PackageSecrets>(bytes, PACKAGE_MAX).is_some()
-}
-
-fn queue_address(bytes: &[u8]) -> bool {
-    let Some(queue) = QueueAddress::decode(bytes) else { return false };
-    assert!(codec::encode(&queue) == bytes && queue.relay.is_none_or(|entry| entry.is_bounded()));
-    true
-}
-
-fn leaf_credential(bytes: &[u8]) -> bool {
-    let Ok(ann) = READER.ann.identity.chain.verify(NOW) else { return false };
-    let is_ann_s = is_leaf_of(bytes, &LEAF, &samples::leaf_owner().key, &ann);
-    assert!(!is_ann_s || bytes == samples::credential(), "a second credential of this leaf was accepted");
-    is_ann_s || OpenCredential::verify(bytes, &ROOM, &LEAF, NOW).is_some()
 }
 
 fn identifier(bytes: &[u8]) -> bool {
