@@ -18,13 +18,14 @@ mod removal;
 mod renewal;
 #[path = "devices/rooms.rs"]
 mod rooms;
+#[path = "devices/settings.rs"]
+mod settings;
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{
-    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RequestStatus, RoomStanding, Trust, Who,
+    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RoomStanding, Trust, Who,
 };
 use symbolon_core::seam::{Event, Warning};
-use symbolon_core::wire::Capabilities;
 use symbolon_presence::id::MessageId;
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::Faults;
@@ -172,28 +173,6 @@ fn a_new_device_has_friends_history_and_name_and_both_talk_with_the_friend() {
 }
 
 #[test]
-fn s4_33_friends_are_written_to_once_when_a_device_has_come_and_only_if_its_user_wishes() {
-    for wish in [None, Some("I have a tablet now")] {
-        let mut sim = friends(22);
-        let told = Command::DevicePair { tell: wish.map(str::to_owned) };
-        let Ok(Reply::Paired { code, .. }) = sim.command(ANA, told) else { panic!("no code") };
-        let tablet = sim.add("Tablet");
-        give_relay(&mut sim, tablet);
-        sim.run_for(MINUTE);
-        let before = texts(&mut sim, BEN);
-        assert_eq!(texts(&mut sim, ANA), before, "a code alone says nothing");
-        assert!(sim.command(tablet, Command::DeviceJoin(code)).is_ok());
-        assert!(sim.run_until(5 * MINUTE, |sim| others(sim, tablet) > 0 && others(sim, ANA) > 0));
-        sim.run_for(HOUR);
-        let news: Vec<String> = texts(&mut sim, BEN).split_off(before.len());
-        assert_eq!(news, wish.into_iter().map(str::to_owned).collect::<Vec<_>>());
-        assert!(has_all(&mut sim, tablet, &news.into_iter().collect()), "and it stands in the history of the new one");
-    }
-    let long = Command::DevicePair { tell: Some("x".repeat(100_000)) };
-    assert_eq!(friends(22).command(ANA, long).err(), Some(CommandError::BadText));
-}
-
-#[test]
 fn a_device_that_gets_another_name_shows_it_on_all_devices() {
     let mut sim = friends(15);
     let laptop = further(&mut sim, ANA, "Laptop");
@@ -205,113 +184,6 @@ fn a_device_that_gets_another_name_shows_it_on_all_devices() {
     sim.run_for(MINUTE);
     sim.set_apart(ANA, laptop, false);
     assert!(sim.run_until(HOUR, |sim| name(sim, laptop, true) == "Home"), "also later");
-}
-
-#[test]
-fn what_is_set_on_one_device_is_so_on_all_also_on_one_that_was_away_or_comes_later() {
-    let mut sim = friends(70);
-    let set = |sim: &mut Sim, ix, change: Command| assert!(sim.command(ix, change).is_ok());
-    let settings = |sim: &mut Sim, ix| match sim.command(ix, Command::Settings) {
-        Ok(Reply::Settings(view)) => (view.asks_for_rooms, view.vouches),
-        other => panic!("no settings: {:?}", other.err()),
-    };
-    set(&mut sim, ANA, Command::SetAsksForRooms(true));
-    let laptop = further(&mut sim, ANA, "Laptop");
-    sim.run_for(MINUTE);
-    assert_eq!(settings(&mut sim, laptop), (true, true), "what was set before it came");
-    sim.stop(laptop, DAY);
-    set(&mut sim, ANA, Command::SetVouches(false));
-    sim.crash(ANA, SECOND);
-    sim.run_for(2 * DAY);
-    assert_eq!(settings(&mut sim, laptop), (true, false), "what was set while it was away");
-    // Apart, both set something: of the same thing what was set more often stands.
-    sim.apart.insert((ANA, laptop));
-    set(&mut sim, ANA, Command::SetVouches(true));
-    for asks in [false, true, false] {
-        set(&mut sim, laptop, Command::SetAsksForRooms(asks));
-    }
-    sim.run_for(HOUR);
-    sim.apart.clear();
-    sim.run_for(DAY);
-    for ix in [ANA, laptop] {
-        assert_eq!(settings(&mut sim, ix), (false, true));
-    }
-    assert_eq!(settings(&mut sim, BEN), (false, true), "a friend's are their own");
-    let tablet = further(&mut sim, ANA, "Tablet");
-    sim.run_for(MINUTE);
-    assert_eq!(settings(&mut sim, tablet), (false, true));
-}
-
-#[test]
-fn what_is_typed_and_not_sent_stands_at_all_devices_is_not_said_at_each_key_press_and_does_not_pile_up_for_one_that_is_away() {
-    let mut sim = friends(71);
-    let laptop = further(&mut sim, ANA, "Laptop");
-    sim.run_for(MINUTE);
-    let ben = || Who("Ben".into());
-    let write = |sim: &mut Sim, ix, text: &str| assert!(sim.command(ix, Command::Draft { to: ben(), text: text.into() }).is_ok());
-    let drafts = |sim: &mut Sim, ix| match sim.command(ix, Command::Drafts) {
-        Ok(Reply::Drafts(drafts)) => drafts.into_iter().map(|draft| draft.text).collect::<Vec<_>>().join("|"),
-        other => panic!("no drafts: {:?}", other.err()),
-    };
-    let status = |sim: &mut Sim, ix| match sim.command(ix, Command::Status) {
-        Ok(Reply::Status(status)) => {
-            (status.sent_frames.iter().find(|(kind, _)| *kind == "own_drafts").map_or(0, |(_, count)| *count), status.queue)
-        }
-        other => panic!("no status: {:?}", other.err()),
-    };
-    let (before, _) = status(&mut sim, ANA);
-    let words = "half a sentence of what is to be said";
-    for end in 1..=words.len() {
-        write(&mut sim, ANA, &words[..end]);
-        sim.run_for(100);
-    }
-    sim.run_for(5 * SECOND);
-    let (after, _) = status(&mut sim, ANA);
-    assert_eq!(drafts(&mut sim, laptop), words);
-    assert!((1..=3).contains(&(after - before)), "{} frames for {} key presses", after - before, words.len());
-    // It goes on at the other device, is sent there, and is gone at both; nobody else has seen anything of it.
-    write(&mut sim, laptop, "half a sentence, and the rest");
-    sim.run_for(10 * SECOND);
-    assert_eq!(drafts(&mut sim, ANA), "half a sentence, and the rest");
-    assert!(sim.say(laptop, BEN, "half a sentence, and the rest.").is_some());
-    sim.run_for(10 * SECOND);
-    assert_eq!([ANA, laptop, BEN].map(|ix| drafts(&mut sim, ix)), ["", "", ""]);
-    assert_eq!(status(&mut sim, ANA).0, after, "what was heard is not said back");
-    // While it is away one of them waits, and what stands at last is said once that is taken; over a crash as well.
-    sim.stop(laptop, DAY);
-    sim.run_for(MINUTE);
-    let (_, queue) = status(&mut sim, ANA);
-    for n in 0..100 {
-        write(&mut sim, ANA, &format!("version {n}"));
-        sim.run_for(10 * SECOND);
-    }
-    assert!(status(&mut sim, ANA).1 <= queue + 1);
-    sim.crash(ANA, SECOND);
-    sim.run_for(2 * DAY);
-    assert_eq!(drafts(&mut sim, laptop), "version 99");
-    // Apart, both write: one of them stands at both.
-    sim.apart.insert((ANA, laptop));
-    write(&mut sim, ANA, "at the first");
-    write(&mut sim, laptop, "at the other");
-    write(&mut sim, laptop, "at the other, twice");
-    sim.run_for(HOUR);
-    sim.apart.clear();
-    sim.run_for(DAY);
-    assert_eq!([ANA, laptop].map(|ix| drafts(&mut sim, ix)), ["at the other, twice"; 2]);
-    // One that comes later has it; while its build is older it is said nothing.
-    let tablet = sim.add_prepared("Tablet", |node| node.takes = Some(Capabilities(Capabilities::OURS.0 & !Capabilities::DRAFTS.0)));
-    give_relay(&mut sim, tablet);
-    sim.run_for(MINUTE);
-    let code = code(&mut sim, ANA);
-    assert!(sim.command(tablet, Command::DeviceJoin(code)).is_ok());
-    assert!(sim.run_until(5 * MINUTE, |sim| others(sim, tablet) > 1));
-    sim.nodes[tablet].peer = sim.nodes[ANA].peer;
-    sim.run_for(MINUTE);
-    assert_eq!(drafts(&mut sim, tablet), "");
-    sim.nodes[tablet].takes = None;
-    sim.crash(tablet, SECOND);
-    sim.run_for(MINUTE);
-    assert_eq!(drafts(&mut sim, tablet), "at the other, twice");
 }
 
 #[test]
@@ -406,42 +278,6 @@ fn four_devices_of_two_people_all_have_every_text_once_however_the_network_is() 
     for ix in all {
         assert_eq!(friend_views(&mut sim, ix).len(), 1, "one friend at {ix}");
     }
-}
-
-#[test]
-fn a80_a_wrong_code_a_late_one_and_a_used_one_get_nowhere() {
-    let mut sim = friends(5);
-    let stranger = sim.add("Stranger");
-    give_relay(&mut sim, stranger);
-    sim.run_for(MINUTE);
-    for bad in ["", "abc", "not-a-code-at-all", &"a".repeat(27), &"8".repeat(26)] {
-        assert_eq!(sim.command(stranger, Command::DeviceJoin(bad.into())).err(), Some(CommandError::BadCode), "{bad}");
-    }
-    // One that nobody has made.
-    assert!(sim.command(stranger, Command::DeviceJoin("a".repeat(26))).is_ok());
-    sim.run_for(5 * MINUTE);
-    assert_eq!(others(&mut sim, stranger), 0);
-    // One that was good for ten minutes.
-    let late = code(&mut sim, ANA);
-    sim.run_for(11 * MINUTE);
-    assert!(sim.command(stranger, Command::DeviceJoin(late)).is_ok());
-    sim.run_for(HOUR);
-    let (list, joining) = devices(&mut sim, stranger);
-    assert!(list.len() == 1 && joining.is_some_and(|joining| joining.is_over), "{} devices, {joining:?}", list.len());
-    // One that somebody has used.
-    let laptop = sim.add("Laptop");
-    give_relay(&mut sim, laptop);
-    sim.run_for(MINUTE);
-    let once = code(&mut sim, ANA);
-    assert!(sim.command(laptop, Command::DeviceJoin(once.to_ascii_uppercase())).is_ok(), "case does not matter");
-    assert!(sim.run_until(5 * MINUTE, |sim| others(sim, laptop) == 1));
-    assert!(sim.command(stranger, Command::DeviceJoin(once)).is_ok());
-    sim.run_for(HOUR);
-    assert_eq!((others(&mut sim, stranger), others(&mut sim, ANA)), (0, 1));
-    // A folder with a life of its own becomes nobody else's, and only the first device lets others in.
-    let more = code(&mut sim, ANA);
-    assert_eq!(sim.command(BEN, Command::DeviceJoin(more)).err(), Some(CommandError::NotFresh));
-    assert_eq!(sim.command(laptop, Command::DevicePair { tell: None }).err(), Some(CommandError::NotFirstDevice));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Further devices of one person that ask each other for a friendship at the same time.
 
 use super::*;
+use symbolon_core::command::RequestStatus;
 
 #[test]
 fn s4_31_two_further_devices_that_ask_each_other_at_once_come_to_know_each_other() {

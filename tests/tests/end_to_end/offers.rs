@@ -1,8 +1,12 @@
 //! Offers made by hand before a node that runs: each that is not true is refused, the true one
 //! befriends, and what the node signs is checked by its bytes.
 
+#[path = "offers/scene.rs"]
+mod scene;
+
 use super::by_hand::{Wire, bytes, dropped, invite, people, somebody};
 use super::server::now;
+use scene::Scene;
 use serde_json::Value;
 use sha2::Digest as _;
 use std::sync::mpsc::Receiver;
@@ -21,67 +25,11 @@ use symbolon_presence::record::day_of;
 use symbolon_presence::time::{DAY, MINUTE, Timestamp};
 use symbolon_relay::frame::Frame;
 use symbolon_relay::put::{Outcome, Put, Refusal};
-use symbolon_tests::craft::{Actor, certify, put, statement, weak_kem, weak_key};
-use symbolon_tests::node::{Carrier, Node, befriend, clock, pending, start_named, wait_for_friend, within};
-use tempfile::TempDir;
+use symbolon_tests::craft::{Actor, certify, weak_kem, weak_key};
+use symbolon_tests::node::{Carrier, befriend, clock, pending, start_named, wait_for_friend, within};
 
 const SOON: Duration = Duration::from_secs(10);
 const NONE: Digest = Digest([0; 32]);
-
-/// A node, and a stranger who holds an invite of it.
-struct Scene {
-    andi: Node,
-    mallory: Actor,
-    to: VerifiedContact,
-    usage: Nonce,
-    wire: Wire,
-    _home: TempDir,
-}
-
-impl Scene {
-    fn new() -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let andi = start_named(&home.path().join("andi"), Carrier::Tcp, "Andi").unwrap();
-        let mut wire = Wire::call(&andi);
-        let (_, to) = wire.contact_of(&invite(&andi));
-        Self { andi, mallory: somebody(1), to, usage: Nonce([9; 16]), wire, _home: home }
-    }
-
-    /// Puts an envelope in the node's mailbox; what the mailbox has signed.
-    fn put(&mut self, contact: &Contact, envelope: Vec<u8>) -> Outcome {
-        self.wire.put(&contact.entry, &put(contact, Some(self.usage), envelope))
-    }
-
-    /// Sends an envelope that must be refused in writing; the user sees nothing of it.
-    fn refused(&mut self, contact: &Contact, envelope: Vec<u8>, as_: Refusal, what: &str) {
-        let before = (people(&self.andi), dropped(&self.andi));
-        assert_eq!(self.put(contact, envelope), Outcome::Refused(as_), "{what}");
-        assert_eq!(people(&self.andi), before.0, "{what}: the user sees nothing of it");
-        assert!(dropped(&self.andi) > before.1, "{what}: it is counted");
-    }
-
-    /// Sends an envelope without the right to: nothing is signed for it, and the user sees nothing.
-    fn unheard(&mut self, contact: &Contact, envelope: &[u8], what: &str) {
-        let before = (people(&self.andi), dropped(&self.andi));
-        self.wire.say(&put(contact, Some(self.usage), envelope.to_vec()));
-        within(SOON, what, || Ok((dropped(&self.andi) > before.1).then_some(()))).unwrap();
-        assert!(self.wire.is_silent(), "{what}");
-        assert_eq!(people(&self.andi), before.0, "{what}: the user sees nothing of it");
-    }
-
-    /// A statement of the stranger's, as it should be.
-    fn said(&self, body: &OfferBody) -> Statement {
-        let (device, contact) = &self.to.contacts[0];
-        statement(Step::Offer, device, contact, NONE, bytes(body))
-    }
-
-    /// Sends what must be refused by the way in of the invite.
-    fn forged(&mut self, first: &First, what: &str) {
-        let contact = self.to.contacts[0].1.clone();
-        let envelope = self.mallory.seal_payload(&contact, &bytes(first));
-        self.refused(&contact, envelope, Refusal::Refused, what);
-    }
-}
 
 fn field(row: &Value, name: &str) -> String {
     row[name].as_str().unwrap().to_owned()
