@@ -210,3 +210,17 @@ fn list_and_folder_must_name_the_same_modules_and_crates() {
     made.write(".ci/floors.list", "");
     made.is_refused("names no crate");
 }
+
+#[test]
+fn a_file_of_more_than_450_lines_is_refused_wherever_it_stands() {
+    let lines = |number: usize| "//\n".repeat(number);
+    Made::with(&[("top.rs", &lines(450))]).passes();
+    Made::with(&[("top.rs", &lines(451))]).is_refused("made/src/top.rs has 451 lines");
+    let made = Made::with(&[]);
+    made.write("tests/tests/story/long.rs", &lines(451));
+    made.is_refused("tests/tests/story/long.rs has 451 lines");
+    // What a build has made is nobody's to read.
+    let made = Made::with(&[]);
+    made.write("target/debug/build/bound.rs", &lines(451));
+    made.passes();
+}
