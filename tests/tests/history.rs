@@ -12,6 +12,8 @@ use symbolon_tests::sim::run::{Ix, Sim};
 
 #[path = "history/written.rs"]
 mod written;
+#[path = "history/young.rs"]
+mod young;
 
 fn invite(sim: &mut Sim, ix: Ix) -> String {
     match sim.command(ix, Command::Invite { lifetime: DAY, no_ip: false, auto_accept: false }) {

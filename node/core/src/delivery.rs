@@ -35,6 +35,7 @@ pub(crate) mod seeds;
 pub(crate) mod starts;
 pub(crate) mod tags;
 pub(crate) mod ways;
+pub(crate) mod young;
 
 pub(crate) use links::{Acknowledged, Delivery, Entries, Origin, Up};
 

@@ -262,6 +262,8 @@ pub const PROBE_FRIENDS_MAX: usize = 16;
 pub const ROUSE_SPREAD: u64 = 30 * SECOND;
 /// Envelopes on the way on one link without a receipt.
 pub const WINDOW: usize = 256;
+/// Texts for one device whose outbox rows are in memory alone.
+pub const YOUNG_MAX: usize = 64;
 /// Bytes on the way on one link without a receipt.
 pub const WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// What its recipient cannot open yet is put again on the same link after [`RECEIPT_TIMEOUT`], doubling up to this.

@@ -12,6 +12,7 @@ use crate::delivery::outage::Outage;
 use crate::delivery::outbox;
 use crate::delivery::rekey::Rekey;
 use crate::delivery::relays::{Arrived, Relays};
+use crate::delivery::young;
 use crate::delivery::{Delivery, Up};
 use crate::devices::{Capsules, Devices};
 use crate::friendships::{self, Confirming};
@@ -160,7 +161,10 @@ impl Machines {
             Input::Servers(servers, neighbours) => presence.dht_servers(state, delivery, turn, servers, neighbours),
             Input::Lookups(standing) => presence.lookup_servers(state, delivery, turn.now, standing),
             Input::Resolved(id) => presence.resolved(state, delivery, turn, id),
-            Input::Stopping => presence.publisher.farewell(state, turn),
+            Input::Stopping => {
+                young::harden_all(state, turn);
+                presence.publisher.farewell(state, turn);
+            }
             Input::Tick => self.tick(turn)?,
         }
         Ok(false)
@@ -169,6 +173,8 @@ impl Machines {
     fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         let Self { state, delivery, relays, couriers, presence, standings, held, intake, groups, own_devices, vouching, capsules, .. } =
             self;
+        // Before anything else is sealed in those rooms.
+        young::seal_again(state, turn)?;
         intake.start(turn)?;
         couriers.start(state, turn)?;
         standings.start(state, turn)?;

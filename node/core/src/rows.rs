@@ -25,7 +25,7 @@ mod vouching;
 mod wish;
 
 pub(crate) use carried::{CarriedRow, carried_key, split_carried_key};
-pub(crate) use channel::{Before, Channel, Former, ROOM_LANE};
+pub(crate) use channel::{Before, Channel, Former, ROOM_LANE, Young};
 pub(crate) use device::{Barred, Device, GoneTold, ListedTold, SaidIn, Shown, Start};
 pub(crate) use draft::Draft;
 pub(crate) use friend::{Friend, FriendPresence, FriendState, Lacks, Renewing};

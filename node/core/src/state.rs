@@ -64,6 +64,8 @@ pub(crate) struct State {
     pub vouching: VouchingRows,
     /// Whose the leaves of rooms are; one for each member of each room.
     leaves: BTreeMap<(RoomId, PublicKeyBytes), Leaf>,
+    /// Devices that have proved to be behind a link which is open; delivery's to say.
+    pub near: BTreeSet<DeviceId>,
     /// At most one for each member of each room.
     sequences: BTreeMap<(DeviceId, RoomId), Sequences>,
     /// Other devices of our own person, those that are gone among them; at most [`limits::SIBLINGS_KEPT_MAX`].
@@ -213,6 +215,7 @@ impl State {
             changed_inbound: BTreeSet::new(),
             speakers: HashMap::new(),
             dirty_devices: BTreeSet::new(),
+            near: BTreeSet::new(),
             dirty_channels: BTreeSet::new(),
             gone_devices: BTreeSet::new(),
             dirty_friends: BTreeSet::new(),
@@ -307,6 +310,7 @@ impl State {
     /// Forgets a device and its keys; its row goes at the end of the turn.
     pub fn forget_device(&mut self, device: &DeviceId) {
         self.devices.remove(device);
+        self.near.remove(device);
         self.dirty_devices.remove(device);
         self.dirty_channels.remove(device);
         self.gone_devices.insert(*device);

@@ -103,6 +103,9 @@ pub(crate) struct Out {
     /// Whether the turn that ended last took in receipts and nothing else.
     pub only_receipts: bool,
     pub changes: Changes,
+    /// Rows of the outbox that are not in the store: see [`Turn::put_young`]. At most [`YOUNG_MAX`](crate::limits::YOUNG_MAX) for each
+    /// device.
+    pub young: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Whether the turn writes anything: some of it may have been taken out already.
     pub has_changed: bool,
     pub actions: VecDeque<Action>,
@@ -130,7 +133,14 @@ pub(crate) struct Turn<'a> {
 impl Turn<'_> {
     /// Reads a raw row.
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TurnFailed> {
-        read(self.shelf, &self.out.changes, table, key)
+        match self.young(table).and_then(|young| young.get(key)) {
+            Some(value) => Ok(Some(value.clone())),
+            None => read(self.shelf, &self.out.changes, table, key),
+        }
+    }
+
+    fn young(&self, table: Table) -> Option<&BTreeMap<Vec<u8>, Vec<u8>>> {
+        (table == Table::Outbox && !self.out.young.is_empty()).then_some(&self.out.young)
     }
 
     /// Reads and decodes a row.
@@ -141,7 +151,8 @@ impl Turn<'_> {
     /// At most `limit` rows from `from` upwards, this turn's writes included.
     pub fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, TurnFailed> {
         let pending: Vec<&Change> = self.out.changes.iter().filter(|change| change.table() == Some(table)).collect();
-        if pending.is_empty() {
+        let young = self.young(table);
+        if pending.is_empty() && young.is_none() {
             return Ok(self.shelf.range(table, from, limit)?);
         }
         let mut rows: BTreeMap<Vec<u8>, Vec<u8>> =
@@ -157,6 +168,8 @@ impl Turn<'_> {
                 }
             }
         }
+        let young = young.into_iter().flat_map(|young| young.range(from.to_vec()..).take(limit));
+        rows.extend(young.map(|(key, value)| (key.clone(), value.clone())));
         Ok(rows.into_iter().take(limit).collect())
     }
 
@@ -182,14 +195,36 @@ impl Turn<'_> {
         self.put_raw(table, key, codec::encode_row(row));
     }
 
+    /// Keeps a row of the outbox in memory alone. It is read, changed and removed like any other. A start must be able to make it again,
+    /// and [`Self::harden`] writes it.
+    pub fn put_young<T: Encode<()>>(&mut self, key: &[u8], row: &T) {
+        self.out.young.insert(key.to_vec(), codec::encode_row(row));
+    }
+
+    /// Writes a row that was in memory alone.
+    pub fn harden(&mut self, key: &[u8]) {
+        if let Some(value) = self.out.young.remove(key) {
+            self.put_raw(Table::Outbox, key, value);
+        }
+    }
+
     /// Writes a raw row.
     pub fn put_raw(&mut self, table: Table, key: &[u8], value: Vec<u8>) {
+        if table == Table::Outbox
+            && let Some(young) = self.out.young.get_mut(key)
+        {
+            *young = value;
+            return;
+        }
         self.out.has_changed = true;
         self.out.changes.push_back(Change::Put(table, key.to_vec(), value));
     }
 
     /// Removes a row.
     pub fn delete(&mut self, table: Table, key: &[u8]) {
+        if table == Table::Outbox && self.out.young.remove(key).is_some() {
+            return;
+        }
         self.out.has_changed = true;
         self.out.changes.push_back(Change::Delete(table, key.to_vec()));
     }

@@ -172,6 +172,17 @@ pub struct ChannelRow {
     /// What seals envelopes to it.
     #[n(11)]
     pub outbound: Option<OutboundRow>,
+    /// Which rows of its outbox are in memory alone.
+    #[n(14)]
+    pub young: Option<Vec<YoungRow>>,
+}
+
+/// A text whose outbox row is in memory alone.
+#[derive(Debug, Clone, Decode)]
+pub struct YoungRow {
+    /// The row's number.
+    #[n(0)]
+    pub number: u64,
 }
 
 /// How far a device and this one are in a room.

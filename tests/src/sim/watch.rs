@@ -14,7 +14,7 @@ use super::rows::{self, DeviceRow, FriendRow, MessageRow, channels, fault, read}
 use super::run::{Ix, Sim};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_core::command::MessageState;
-use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, PIECES_BYTES_MAX, REQUESTS_MAX, UNOPENED_MAX};
+use symbolon_core::limits::{BLOCKED_MAX, FRIENDS_MAX, INVITES_MAX, OUTBOX_MAX, PIECES_BYTES_MAX, REQUESTS_MAX, UNOPENED_MAX, YOUNG_MAX};
 use symbolon_core::seam::LinkId;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::Shelf;
@@ -292,6 +292,9 @@ impl Watch {
             for (key, _) in cares {
                 assert!(key.last() == Some(&0) && node.store.get(Table::Outbox, &key[..24]).unwrap().is_some(), "of a row that is there");
             }
+            let young: Vec<usize> = channels(&node.store).map(|(_, row)| row.young.map_or(0, |young| young.len())).collect();
+            assert!(young.iter().all(|young| *young <= YOUNG_MAX), "what is in memory alone is bounded");
+            let rows = rows + young.iter().sum::<usize>();
             let counts: Vec<u64> = channels(&node.store).map(|(_, row)| row.outbox_count).collect();
             assert!(counts.iter().all(|count| *count <= OUTBOX_MAX), "the outbox is bounded");
             assert_eq!(counts.iter().sum::<u64>(), rows as u64, "the outbox is counted right");

@@ -120,8 +120,8 @@ fn a_text_writes_few_rows_and_few_pages_on_each_side() {
                 *pages as f64 * 4120.0 / texts as f64
             );
             let (most_rows, most_pages) = match (name, at_once) {
-                ("sender", 1) => (9.8, 6.1),
-                ("sender", _) => (6.2, 0.8),
+                ("sender", 1) => (6.8, 5.0),
+                ("sender", _) => (3.2, 0.55),
                 ("receiver", 1) => (7.8, 6.0),
                 (_, _) => (2.4, 0.8),
             };

@@ -1,6 +1,7 @@
 //! Links: from coming up to their end.
 
 use super::links::*;
+use super::young;
 use crate::limits::{KEPT_LINKS_MAX, LINKS_MAX, WINDOW};
 use crate::notice::DeliveryNotice;
 use crate::seam::{CloseReason, DialId, Event, LinkId, NetAction};
@@ -244,6 +245,8 @@ impl Delivery {
             state_wake(self, device, turn.now);
             return;
         }
+        state.near.remove(device);
+        young::harden(state, turn, device);
         if proved {
             self.notify_offline(state, turn, device);
         }

@@ -11,7 +11,8 @@ use super::care::{Care, care_key};
 use super::notices;
 use super::owner::{EnvelopeOwner, Lane, Links, Single};
 use super::row::row_of;
-pub(crate) use super::row::{OutboxRow, TTL, Via, has_way, put_at, put_for, relay_mailboxes_of};
+pub(crate) use super::row::{OutboxRow, TTL, Via, has_way, outbox_key, put_at, put_for, relay_mailboxes_of};
+use super::young;
 use crate::limits::OUTBOX_MAX;
 use crate::rooms::{self, order};
 use crate::rows::{Device, Inner, ROOM_LANE};
@@ -37,11 +38,6 @@ const ROOM_PAGES: usize = 64;
 
 /// Numbers that the lane of steps may span: with more of them, no list of receipts is added.
 const STEPS_SPAN: u64 = 4_096;
-
-/// The key of an outbox row.
-pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
-    [device.as_bytes().as_slice(), &number.to_be_bytes()].concat()
-}
 
 /// Whether a list of receipts may wait for a device: without it, its sender asks again.
 pub(crate) fn has_room_for_list(state: &State, turn: &Turn<'_>, device: &DeviceId) -> Result<bool, TurnFailed> {
@@ -152,7 +148,15 @@ fn append(state: &mut State, turn: &mut Turn<'_>, to: &DeviceId, row: &OutboxRow
         Some(Single::Answer) => channel.answering = Some(number),
         None => {}
     }
-    turn.put(Table::Outbox, &outbox_key(to, number), row);
+    match young::of(state, to, number, row) {
+        Some(young) => {
+            if let Some(channel) = state.channel_mut(to) {
+                channel.young.get_or_insert_default().push(young);
+            }
+            turn.put_young(&outbox_key(to, number), row);
+        }
+        None => turn.put(Table::Outbox, &outbox_key(to, number), row),
+    }
     notices::queued(turn, to);
 }
 
@@ -226,6 +230,7 @@ pub(crate) fn remove_row(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId
         turn.delete(Table::Outbox, &care_key(from, number));
     }
     turn.delete(Table::Outbox, &outbox_key(from, number));
+    young::forget(state, from, number);
     if let Some(channel) = state.channel_mut(from) {
         channel.outbox_count = channel.outbox_count.saturating_sub(1);
         channel.saying = channel.saying.filter(|saying| *saying != number);
@@ -262,6 +267,9 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, nu
 pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
     let mut found: Vec<(u64, OutboxRow)> = Vec::new();
     let mut start = outbox_key(device, from);
+    if let Some(young) = young::rows(turn, device, from, limit)? {
+        return Ok(young);
+    }
     while found.len() < limit {
         let wanted = limit - found.len();
         let page = turn.range(Table::Outbox, &start, wanted)?;

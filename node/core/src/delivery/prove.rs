@@ -144,6 +144,7 @@ impl Delivery {
         session.tried = true;
         session.attempts = 0;
         self.reached.insert(*device);
+        state.near.insert(*device);
         if let Some(friend) = state.friend_of(device) {
             turn.notify(Event::Online { peer: friend.peer, online: true });
         }

@@ -115,7 +115,8 @@ impl Pump {
             let mut aside = None;
             let mut at = *cursor;
             while at < next {
-                let limit = way.limit(lane);
+                // No more than there are: behind them lie those of other devices.
+                let limit = way.limit(lane).min(usize::try_from(next.saturating_sub(at)).unwrap_or(usize::MAX));
                 if limit == 0 {
                     has_more = true;
                     break;

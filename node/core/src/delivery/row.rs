@@ -6,7 +6,7 @@ use crate::rows::{Device, Inner};
 use crate::wire::{Contact, RelayMailbox};
 use minicbor::{Decode, Encode};
 use symbolon_presence::envelope::frame_id;
-use symbolon_presence::id::{FrameId, Nonce, RoomId};
+use symbolon_presence::id::{DeviceId, FrameId, Nonce, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_relay::put::{MailboxEntry, Put};
 
@@ -86,6 +86,11 @@ pub(super) fn row_of(owner: EnvelopeOwner, inner: Inner) -> OutboxRow {
     // Nobody gets an envelope with this id.
     let frame = frame_id(&inner.payload);
     OutboxRow { frame, owner, via: None, envelope: Vec::new(), sequence: None, stored: None, room: None, inner: Some(inner) }
+}
+
+/// The key of an outbox row.
+pub(crate) fn outbox_key(device: &DeviceId, number: u64) -> Vec<u8> {
+    [device.as_bytes().as_slice(), &number.to_be_bytes()].concat()
 }
 
 /// Whether anything gives the right to write a row to its device.

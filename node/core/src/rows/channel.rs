@@ -45,6 +45,23 @@ pub(crate) struct Channel {
     /// Whether a frame of it came of an epoch of their room that this node is not in.
     #[n(13)]
     pub is_lost: Option<bool>,
+    /// Texts whose outbox rows are in memory alone, by rising numbers; at most [`limits::YOUNG_MAX`](crate::limits::YOUNG_MAX).
+    #[n(14)]
+    pub young: Option<Vec<Young>>,
+}
+
+/// What a start needs to make the outbox row of a text again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Young {
+    /// The row's number.
+    #[n(0)]
+    pub number: u64,
+    /// Its number in the order of the room.
+    #[n(1)]
+    pub sequence: u64,
+    /// The text's number of arrival.
+    #[n(2)]
+    pub arrival: u64,
 }
 
 /// Counters of an older build.
@@ -77,6 +94,7 @@ impl Default for Channel {
             outbound: None,
             before: None,
             is_lost: None,
+            young: None,
         }
     }
 }

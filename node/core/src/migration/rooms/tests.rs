@@ -100,6 +100,7 @@ fn what_devices_have_counted_goes_on_in_channels_and_sequences() {
             outbound: None,
             before: Some(Before { received: 70, next: 70, missing: vec![3, 69] }),
             is_lost: None,
+            young: None,
         };
         let moved = Device { channel: used, ..device(1, 1) };
         let mut shelf = Tables::default();
