@@ -154,6 +154,7 @@ fn main() {
     bench::say_machine(home.path());
     let (friends, messages, waiting) =
         (setting("GROWTH_FRIENDS", 1_000), setting("GROWTH_MESSAGES", 1_000_000), setting("GROWTH_QUEUED", 10_000));
+    assert!(friends > FEW && messages > 0 && waiting >= 10, "nothing to compare with");
     let mut figures = Figures::default();
     runtime.block_on(async {
         let small = Two::make(home.path(), format!("{FEW} friends, no history"), FEW, 0).await;

@@ -19,7 +19,8 @@ use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
-const TEXTS: usize = 8_000;
+/// Between 4,000 and 6,000 of them fill a mailbox; what is written then waits at its writer.
+const TEXTS: usize = 4_000;
 
 /// The state of the newest message here.
 async fn newest(node: &NodeHandle) -> Option<(String, MessageState)> {
