@@ -219,7 +219,7 @@ fn a_file_of_more_than_450_lines_is_refused_wherever_it_stands() {
     let made = Made::with(&[]);
     made.write("tests/tests/story/long.rs", &lines(451));
     made.is_refused("tests/tests/story/long.rs has 451 lines");
-    // What a build has made is nobody's to read.
+    // What a build has made is not read.
     let made = Made::with(&[]);
     made.write("target/debug/build/bound.rs", &lines(451));
     made.passes();

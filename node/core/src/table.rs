@@ -30,7 +30,7 @@ pub enum Table {
     Message = 7,
     /// When a message has arrived. Key: message id. Value: arrival number (8 B); in rows of older builds, key in [`Table::Message`].
     MessageIndex = 8,
-    /// One envelope not yet acknowledged. Key: device id, then outbox number (8 B). Behind one that is long, under its key and
+    /// One envelope not yet acknowledged, but for texts to somebody who is here: [`Table::Channel`] names these. Key: device id, then outbox number (8 B). Behind one that is long, under its key and
     /// 0 (1 B): how it was sealed last, and where a copy lies.
     Outbox = 9,
     /// What became of what was taken in. Three kinds of rows, distinguished by the length of their keys: of first envelopes,
