@@ -15,12 +15,14 @@ use std::time::Duration;
 use symbolon_core::command::{Command, MessageState, Reply};
 use symbolon_node::handle::NodeHandle;
 use symbolon_node::relay::RelayConfig;
+use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
-/// Between 4,000 and 6,000 of them fill a mailbox; what is written then waits at its writer.
+/// Fewer than [`FAR_AHEAD`]: what is beyond waits at its writer until the recipient has acknowledged some of it.
 const TEXTS: usize = 4_000;
+const _: () = assert!((TEXTS as u64) < FAR_AHEAD);
 
 /// The state of the newest message here.
 async fn newest(node: &NodeHandle) -> Option<(String, MessageState)> {

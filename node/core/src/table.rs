@@ -30,8 +30,8 @@ pub enum Table {
     Message = 7,
     /// When a message has arrived. Key: message id. Value: arrival number (8 B); in rows of older builds, key in [`Table::Message`].
     MessageIndex = 8,
-    /// One envelope not yet acknowledged, but for texts to somebody who is here: [`Table::Channel`] names these. Key: device id, then outbox number (8 B). Behind one that is long, under its key and
-    /// 0 (1 B): how it was sealed last, and where a copy lies.
+    /// One envelope not yet acknowledged, but for texts to somebody who is here: [`Table::Channel`] names these. Key: device id, then
+    /// outbox number (8 B). Behind one that is long, under its key and 0 (1 B): how it was sealed last, and where a copy lies.
     Outbox = 9,
     /// What became of what was taken in. Three kinds of rows, distinguished by the length of their keys: of first envelopes,
     /// and of what has no number, by frame id: when, in milliseconds (8 B), 1 (1 B) if it was refused, and who hears of a repeat;
