@@ -6,10 +6,6 @@
 //! `cargo bench -p symbolon-tests --bench delivery`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "made/bench.rs"]
-mod bench;
-
-use bench::{Cost, Figures, percentile};
 use std::path::Path;
 use std::time::Instant;
 use symbolon_core::seam::{DialId, Input, LinkId, NetAction};
@@ -20,6 +16,7 @@ use symbolon_node::mls::{MemoryRows, MlsCipher};
 use symbolon_node::net::{Net, NetConfig, address_from_text};
 use symbolon_presence::id::RoomId;
 use symbolon_presence::time::Timestamp;
+use symbolon_tests::bench::{self, Cost, Figures, percentile};
 use tokio::sync::mpsc;
 
 const SIZE: usize = 200;

@@ -7,12 +7,9 @@
 //! start, in which friends who are gone are called) make it shorter: `cargo bench -p symbolon-tests --bench growth`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "made/bench.rs"]
-mod bench;
 #[path = "made/grown.rs"]
 mod grown;
 
-use bench::{Cost, Figures, percentile, setting};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -21,6 +18,7 @@ use symbolon_core::command::{Command, MessageState, Reply, Who};
 use symbolon_core::seam::Event;
 use symbolon_node::handle::{NodeHandle, NumberedEvent};
 use symbolon_node::run::Opened;
+use symbolon_tests::bench::{self, Cost, Figures, percentile, setting};
 
 const FEW: usize = 10;
 const TEXTS: usize = 5_000;

@@ -6,10 +6,6 @@
 //! `cargo bench -p symbolon-tests --bench relay`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-#[path = "made/bench.rs"]
-mod bench;
-
-use bench::{Cost, Figures, node, run};
 use std::path::Path;
 use std::time::Duration;
 use symbolon_core::command::{Command, MessageState, Reply};
@@ -18,6 +14,7 @@ use symbolon_node::relay::RelayConfig;
 use symbolon_presence::seeds::FAR_AHEAD;
 use symbolon_relay::machine::rows::RelayLimits;
 use symbolon_relay::machine::seam::Policy;
+use symbolon_tests::bench::{self, Cost, Figures, node, run};
 
 const LISTEN: &str = "/ip4/127.0.0.1/tcp/0";
 /// Fewer than [`FAR_AHEAD`]: what is beyond waits at its writer until the recipient has acknowledged some of it.

@@ -1,5 +1,6 @@
 //! What Symbolon's tests share: the simulation, and helpers that attack it.
 
+pub mod bench;
 pub mod campaign;
 pub mod craft;
 pub mod decoders;

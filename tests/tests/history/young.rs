@@ -4,7 +4,7 @@ use crate::befriend;
 use symbolon_core::command::{Command, MessageState, Reply};
 use symbolon_core::limits::YOUNG_MAX;
 use symbolon_core::table::Table;
-use symbolon_presence::time::{HOUR, MINUTE, SECOND};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
 use symbolon_tests::sim::faults::Strike;
 use symbolon_tests::sim::node::End;
 use symbolon_tests::sim::rows::{MessageRow, read};
@@ -103,4 +103,23 @@ fn forty_deaths_with_a_full_window_leave_no_text_that_cannot_be_opened() {
     sim.run_for(HOUR);
     all_there(&sim, &said, "after all of them");
     assert_eq!(outbox(&sim), 0);
+}
+
+#[test]
+fn a_text_reads_no_more_rows_because_others_are_away_and_much_waits_for_them() {
+    let costs = [0, 100].map(|waiting| {
+        let mut sim = Sim::of_friends(3, &["Andi", "Ben", "Cleo", "Dora", "Emil"]);
+        for away in 2..5 {
+            sim.stop(away, DAY);
+            for n in 0..waiting {
+                sim.say(A, away, &n.to_string()).unwrap();
+            }
+        }
+        // They are known to be gone, and what is due anyway is done before.
+        sim.run_for(HOUR);
+        sim.nodes[A].store.take_touched();
+        sim.say(A, B, "to who is here").unwrap();
+        sim.nodes[A].store.take_touched()
+    });
+    assert_eq!(costs[0], costs[1]);
 }

@@ -267,9 +267,6 @@ pub(crate) fn remove(state: &mut State, turn: &mut Turn<'_>, from: &DeviceId, nu
 pub(crate) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) -> Result<Vec<(u64, OutboxRow)>, TurnFailed> {
     let mut found: Vec<(u64, OutboxRow)> = Vec::new();
     let mut start = outbox_key(device, from);
-    if let Some(young) = young::rows(turn, device, from, limit)? {
-        return Ok(young);
-    }
     while found.len() < limit {
         let wanted = limit - found.len();
         let page = turn.range(Table::Outbox, &start, wanted)?;

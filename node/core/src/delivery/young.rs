@@ -14,7 +14,7 @@ use crate::rooms;
 use crate::rows::{Inner, Message, Young, message_key};
 use crate::state::State;
 use crate::table::Table;
-use crate::turn::{Turn, TurnFailed, decode_row};
+use crate::turn::{Turn, TurnFailed};
 use crate::wire::{RoomPayload, Text};
 use symbolon_presence::id::DeviceId;
 
@@ -36,18 +36,6 @@ pub(super) fn forget(state: &mut State, device: &DeviceId, number: u64) {
         young.retain(|row| row.number != number);
         channel.young = channel.young.take().filter(|young| !young.is_empty());
     }
-}
-
-/// So many rows from a number on, when all of them are in memory and nothing can lie between them: the store need not be asked.
-pub(super) fn rows(turn: &Turn<'_>, device: &DeviceId, from: u64, limit: usize) -> Result<Option<Vec<(u64, OutboxRow)>>, TurnFailed> {
-    let numbers = from..from.saturating_add(u64::try_from(limit).unwrap_or(u64::MAX));
-    let run =
-        turn.out.young.range(outbox_key(device, from)..).zip(numbers).take_while(|((key, _), number)| **key == outbox_key(device, *number));
-    let found: Vec<(u64, &Vec<u8>)> = run.map(|((_, row), number)| (number, row)).collect();
-    if found.len() < limit || limit == 0 {
-        return Ok(None);
-    }
-    found.into_iter().map(|(number, row)| Ok((number, decode_row(row)?))).collect::<Result<_, TurnFailed>>().map(Some)
 }
 
 /// Writes a device's rows that are in memory alone.

@@ -77,20 +77,7 @@ fn channel_of(old: Counters) -> Channel {
     let Counters { receive_counter, missing, outbox_next, outbox_count, outbox_first, .. } = old;
     let Counters { line, former, saying, answering, is_copied, .. } = old;
     let before = Some(Before { received: receive_counter, next: receive_counter, missing });
-    Channel {
-        outbox_next,
-        outbox_count,
-        outbox_first,
-        line,
-        former,
-        saying,
-        answering,
-        is_copied,
-        outbound: None,
-        before,
-        is_lost: None,
-        young: None,
-    }
+    Channel { outbox_next, outbox_count, outbox_first, line, former, saying, answering, is_copied, before, ..Channel::default() }
 }
 
 fn register(shelf: &mut dyn ShelfMut, friend: &Friend, room: RoomId) -> Result<(), ShelfError> {

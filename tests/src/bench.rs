@@ -1,6 +1,5 @@
 //! What benches of whole nodes share: the machine's state, figures of several rounds, what a stretch of work costs, nodes.
-// Each bench is a crate of its own, and none uses all of it.
-#![allow(dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::HashSet;
 use std::io::Write;
