@@ -329,10 +329,12 @@ pub const DEPOSIT_BYTES_OF_FRIEND: u64 = 128 * 1024 * 1024;
 pub const LINKS_MAX: usize = 2_048;
 /// Links of one device whose places are kept; a device needs one, and two while it moves.
 pub const KEPT_LINKS_MAX: usize = 4;
-/// Standings sent to one device in an hour.
+/// Standings sent to one device in an hour, beside the questions because a start of it came back.
 pub const STANDINGS_PER_HOUR: usize = 16;
 /// Of these, questions of our own: the rest is kept for answers.
 pub const STANDING_QUESTIONS_PER_HOUR: usize = 6;
+/// Questions to one device in a minute because a start of it came back: both of two copies hear of it, and a third one.
+pub const STANDINGS_BACK_PER_MINUTE: usize = 4;
 /// Questions of Standings to one device that may still be answered.
 pub const STANDINGS_ASKED_MAX: usize = 8;
 /// A text that waited for so long, although its receiver was heard, is a reason to compare.

@@ -9,7 +9,9 @@ use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::seal_to_friend;
 use crate::invites::lifelines;
-use crate::limits::{COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_PER_HOUR};
+use crate::limits::{
+    COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_BACK_PER_MINUTE, STANDINGS_PER_HOUR,
+};
 use crate::notice::RenewalNotice;
 use crate::people;
 use crate::presence;
@@ -23,7 +25,7 @@ use minicbor::{Decode, Encode};
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::codec;
 use symbolon_presence::id::{DeviceId, PeerId};
-use symbolon_presence::time::{HOUR, Timestamp};
+use symbolon_presence::time::{HOUR, MINUTE, Timestamp};
 
 /// Row `behind` in [`Table::Meta`]: this folder was found to be an older copy.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -80,12 +82,22 @@ impl Rival {
     }
 }
 
+/// Why a Standing was sent. Each kind has a bound of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// At most [`STANDINGS_PER_HOUR`], together with the questions.
+    Answer,
+    /// At most [`STANDING_QUESTIONS_PER_HOUR`].
+    Question,
+    /// A question because a start of the device came back: at most [`STANDINGS_BACK_PER_MINUTE`].
+    QuestionOfBack,
+}
+
 /// What was said at this start. Nothing of it is stored but what stands in rows.
 #[derive(Debug, Default)]
 pub(crate) struct Standings {
-    /// When Standings went to each device in the last hour, and which of them were questions; at most
-    /// [`STANDINGS_PER_HOUR`] each.
-    sent: BTreeMap<DeviceId, Vec<(Timestamp, bool)>>,
+    /// What was said to each device in the last hour, and when.
+    sent: BTreeMap<DeviceId, Vec<(Timestamp, Said)>>,
     /// Devices that have heard of this start, and those that hear of it once they are a friend's.
     greeted: BTreeSet<DeviceId>,
     pending: BTreeSet<DeviceId>,
@@ -163,14 +175,19 @@ impl Standings {
         lasts: Lasts,
     ) -> Result<bool, TurnFailed> {
         let is_question = answers.is_none();
-        if !self.may_say(state, turn.now, id, is_question) {
+        let said = match is_question {
+            true if self.back.contains(id) => Said::QuestionOfBack,
+            true => Said::Question,
+            false => Said::Answer,
+        };
+        if !self.may_say(state, turn.now, id, said) {
             return Ok(false);
         }
         let way = self.way_by(turn, id, way)?;
         let Some(body) = account(state, turn, id, answers, lasts)? else { return Ok(false) };
         let named = way.as_ref().map(|way| &way.package);
         let Some(envelope) = seal_to_friend(state, turn, id, named, Step::Standing, codec::encode(&body)) else { return Ok(false) };
-        self.sent.entry(*id).or_default().push((turn.now, is_question));
+        self.sent.entry(*id).or_default().push((turn.now, said));
         let Some(row) = state.device_mut(id) else { return Ok(false) };
         let mut asked = row.asked.take().unwrap_or_default();
         let excess = asked.len().saturating_sub(STANDINGS_ASKED_MAX - 1);
@@ -189,14 +206,20 @@ impl Standings {
         Ok(true)
     }
 
-    /// Whether something more may be said to a device in this hour.
-    fn may_say(&mut self, state: &State, now: Timestamp, id: &DeviceId, is_question: bool) -> bool {
+    /// Whether something more may be said to a device now.
+    fn may_say(&mut self, state: &State, now: Timestamp, id: &DeviceId, said: Said) -> bool {
         let sent = self.sent.entry(*id).or_default();
         sent.retain(|(at, _)| now.since(*at) < HOUR);
-        let asked = sent.iter().filter(|(_, is_question)| *is_question).count();
-        // Without it two copies that came and went a few times would not hear of each other for an hour.
-        let has_asked = is_question && asked >= STANDING_QUESTIONS_PER_HOUR && !self.back.contains(id);
-        !state.own.is_halted && sent.len() < STANDINGS_PER_HOUR && !has_asked
+        let count = |kind, within| sent.iter().filter(|(at, said)| *said == kind && now.since(*at) < within).count();
+        let questions = count(Said::Question, HOUR);
+        let has_room = match said {
+            // Two copies that come and go take the device's one link from each other each second. Those that were
+            // not to hear of each other before an hour is up would do so for as long.
+            Said::QuestionOfBack => count(Said::QuestionOfBack, MINUTE) < STANDINGS_BACK_PER_MINUTE,
+            Said::Question if questions >= STANDING_QUESTIONS_PER_HOUR => false,
+            Said::Question | Said::Answer => questions + count(Said::Answer, HOUR) < STANDINGS_PER_HOUR,
+        };
+        has_room && !state.own.is_halted
     }
 
     /// The way that was named, while it is open. Where it is not, and nothing else may work, the device's lifeline.
@@ -212,7 +235,7 @@ impl Standings {
 
     /// When a device was asked last, in this hour or so.
     pub(super) fn asked_at(&self, id: &DeviceId) -> Option<Timestamp> {
-        self.sent.get(id)?.iter().filter(|(_, is_question)| *is_question).map(|(at, _)| *at).max()
+        self.sent.get(id)?.iter().filter(|(_, said)| *said != Said::Answer).map(|(at, _)| *at).max()
     }
 
     /// A device is not known any more.
@@ -392,7 +415,7 @@ impl Standings {
     pub fn look(&mut self, state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
         for id in friends_devices(state) {
             let Some(row) = state.devices.get(&id) else { continue };
-            let is_asked = |(at, is_question): &(Timestamp, bool)| *is_question && turn.now.since(*at) < HOUR / 2;
+            let is_asked = |(at, said): &(Timestamp, Said)| *said != Said::Answer && turn.now.since(*at) < HOUR / 2;
             if self.sent.get(&id).is_some_and(|sent| sent.iter().any(is_asked)) {
                 // The answer may be on its way.
                 continue;

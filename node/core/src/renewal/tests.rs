@@ -6,7 +6,7 @@ use super::*;
 use crate::command::{Direction, RequestStatus};
 use crate::delivery::starts::Starts;
 use crate::fixture::{Person, in_turn};
-use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX, STANDING_QUESTIONS_PER_HOUR, STANDINGS_PER_HOUR};
+use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX, STANDING_QUESTIONS_PER_HOUR, STANDINGS_BACK_PER_MINUTE, STANDINGS_PER_HOUR};
 use crate::notice::{DeliveryNotice, RenewalNotice};
 use crate::rows::{Device, Fault, Request, Start};
 use crate::state::State;
@@ -15,7 +15,7 @@ use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Heard, Standing, Statement, Step, direct_package, sign_start};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Digest, Nonce, RequestId, SignatureBytes};
-use symbolon_presence::time::{DAY, HOUR, SECOND, Timestamp};
+use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 
 /// A friend with one device, who says what they like.
 struct Ben {
@@ -207,7 +207,7 @@ fn an_answer_to_a_question_of_before_the_last_start_brings_no_start_back() {
 }
 
 #[test]
-fn of_a_start_that_came_back_its_device_hears_however_often_it_was_asked_but_not_without_end() {
+fn of_a_start_that_came_back_its_device_hears_however_much_was_said_to_it_but_not_without_end() {
     in_turn(|state, turn| {
         let ben = Ben::new(state, turn);
         let device = ben.person.device.device;
@@ -226,7 +226,28 @@ fn of_a_start_that_came_back_its_device_hears_however_often_it_was_asked_but_not
         assert_eq!(asked, STANDING_QUESTIONS_PER_HOUR);
         assert!(is_asked(turn, true) && !is_asked(turn, false), "once for each time");
         let more = (0..20).filter(|_| is_asked(turn, true)).count();
-        assert_eq!(asked + 1 + more, STANDINGS_PER_HOUR);
+        assert_eq!(1 + more, STANDINGS_BACK_PER_MINUTE);
+        // Two copies that take the link from each other hear of it, no matter for how long they did before.
+        for _ in 0..70 {
+            turn.now = turn.now.after(MINUTE);
+            assert!(is_asked(turn, true));
+        }
+    });
+}
+
+#[test]
+fn a_device_is_answered_so_often_in_an_hour_and_questions_of_a_start_that_came_back_take_nothing_of_it() {
+    in_turn(|state, turn| {
+        let ben = Ben::new(state, turn);
+        let device = ben.person.device.device;
+        let mut standings = Standings::default();
+        standings.came_back(device);
+        standings.follow(state, turn, Vec::new()).unwrap();
+        let question = ben.question(turn, 1, Vec::new());
+        let mut is_answered = |turn: &mut Turn<'_>| standings.send(state, turn, &device, Some(&question), None).unwrap();
+        assert_eq!((0..20).filter(|_| is_answered(turn)).count(), STANDINGS_PER_HOUR);
+        turn.now = turn.now.after(HOUR);
+        assert!(is_answered(turn));
     });
 }
 
