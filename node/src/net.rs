@@ -76,7 +76,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
-use symbolon_core::seam::Input;
+use symbolon_core::seam::{Address, Input};
 use symbolon_presence::id::PublicKeyBytes;
 use symbolon_presence::kdf::Secret;
 use tokio::runtime::Handle;
@@ -240,7 +240,8 @@ impl Net {
             driver.abort();
             return Err(error);
         }
-        let announcer = tokio::spawn(announce(shared.clone(), public, listening.clone(), with_loopback, lan_port));
+        let announcer = Announcer { shared: shared.clone(), public, listening: listening.clone(), with_loopback, lan_port, said: None };
+        let announcer = tokio::spawn(announcer.begin().run());
         shared.names.bootstrap(servers);
         let names = tokio::spawn(refresh::refresh(shared.clone()));
         let handle = NetHandle::new(shared, Handle::current());
@@ -393,28 +394,49 @@ async fn wait_for_listeners(listening: &mut watch::Receiver<Listening>, everywhe
 }
 
 /// Tells the core where this node is, whenever that changes or is asked for.
-async fn announce(
+struct Announcer {
     shared: Arc<Shared>,
     public: Vec<place::Place>,
-    mut listening: watch::Receiver<Listening>,
+    listening: watch::Receiver<Listening>,
     with_loopback: bool,
     lan_port: Option<u16>,
-) {
-    let mut told = None;
-    loop {
-        let now = listening.borrow_and_update().clone();
-        let mut endpoints = now.endpoints.clone();
-        endpoints.retain(|endpoint| Some(endpoint.port) != lan_port);
-        let addresses = announced(&public, &endpoints, &now.forwarded(), with_loopback);
-        if !now.is_quiet && told.as_ref() != Some(&addresses) {
-            told = Some(addresses.clone());
-            if shared.inputs.send(Input::Addresses(addresses)).await.is_err() {
-                return;
-            }
+    /// What the core has heard last.
+    said: Option<Vec<Address>>,
+}
+
+impl Announcer {
+    /// Says it for the first time before anybody can ask anything of the node: an invite that is made at once
+    /// would else name no place. Where the queue is full, it is said later.
+    fn begin(mut self) -> Self {
+        if let Some(addresses) = self.news()
+            && self.shared.inputs.try_send(Input::Addresses(addresses.clone())).is_ok()
+        {
+            self.said = Some(addresses);
         }
-        tokio::select! {
-            changed = listening.changed() => if changed.is_err() { return },
-            () = shared.announce.notified() => told = None,
+        self
+    }
+
+    /// Where this node is now, if the core does not know.
+    fn news(&mut self) -> Option<Vec<Address>> {
+        let now = self.listening.borrow_and_update().clone();
+        let mut endpoints = now.endpoints.clone();
+        endpoints.retain(|endpoint| Some(endpoint.port) != self.lan_port);
+        let addresses = announced(&self.public, &endpoints, &now.forwarded(), self.with_loopback);
+        (!now.is_quiet && self.said.as_ref() != Some(&addresses)).then_some(addresses)
+    }
+
+    async fn run(mut self) {
+        loop {
+            if let Some(addresses) = self.news() {
+                self.said = Some(addresses.clone());
+                if self.shared.inputs.send(Input::Addresses(addresses)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                changed = self.listening.changed() => if changed.is_err() { return },
+                () = self.shared.announce.notified() => self.said = None,
+            }
         }
     }
 }

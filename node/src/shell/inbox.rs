@@ -23,12 +23,16 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new(commands: mpsc::Receiver<CommandRequest>, inputs: mpsc::Receiver<Input>) -> Self {
-        Self { commands: Some(commands), inputs: Some(inputs), inputs_first: false }
+        // What the network knew at the start comes before the first command.
+        Self { commands: Some(commands), inputs: Some(inputs), inputs_first: true }
     }
 
     /// Waits for the next item; network inputs only `with_inputs`. Taken or left whole when
     /// the waiting is given up.
     pub(super) async fn wait(&mut self, with_inputs: bool) -> Item {
+        if let Some(item) = self.next(with_inputs) {
+            return item;
+        }
         loop {
             let Self { commands, inputs, .. } = self;
             let inputs_open = with_inputs && inputs.is_some();
@@ -75,5 +79,30 @@ async fn receive<T>(queue: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
     match queue {
         Some(queue) => queue.recv().await,
         None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use symbolon_core::command::Command;
+    use tokio::sync::oneshot;
+
+    #[tokio::test]
+    async fn what_the_network_knew_at_the_start_comes_before_the_first_command() {
+        let (commands, take_commands) = mpsc::channel(4);
+        let (inputs, take_inputs) = mpsc::channel(4);
+        inputs.try_send(Input::Addresses(Vec::new())).unwrap();
+        for _ in 0..2 {
+            commands.try_send(CommandRequest { command: Command::Status, reply: oneshot::channel().0 }).unwrap();
+        }
+        let mut inbox = Inbox::new(take_commands, take_inputs);
+        assert!(matches!(inbox.wait(true).await, Item::Input(Input::Addresses(_))));
+        assert!(matches!(inbox.wait(true).await, Item::Command(_)));
+        inputs.try_send(Input::Addresses(Vec::new())).unwrap();
+        assert!(matches!(inbox.wait(true).await, Item::Input(_)), "by turns");
+        assert!(matches!(inbox.wait(true).await, Item::Command(_)));
     }
 }

@@ -33,6 +33,30 @@ async fn one_drawn_port_serves_quic_and_tcp_and_is_kept_over_a_restart() {
 }
 
 #[tokio::test]
+async fn where_a_node_is_stands_in_the_queue_before_anybody_can_ask_it_anything() {
+    let (sender, mut inputs) = mpsc::channel(8);
+    let net = Net::start(config(&[TCP, QUIC], None), sender).await.unwrap();
+    let Ok(Input::Addresses(places)) = inputs.try_recv() else { panic!("an invite that is made now would name no place") };
+    assert_eq!(places.len(), 2);
+    // Said once.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    while let Ok(input) = inputs.try_recv() {
+        assert!(!matches!(input, Input::Addresses(_)));
+    }
+    net.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_at_the_start_puts_off_where_a_node_is_and_does_not_stop_it() {
+    let (sender, mut inputs) = mpsc::channel(1);
+    sender.try_send(Input::Addresses(Vec::new())).unwrap();
+    let net = Net::start(config(&[TCP], None), sender).await.unwrap();
+    assert!(matches!(inputs.recv().await, Some(Input::Addresses(places)) if places.is_empty()));
+    assert!(matches!(inputs.recv().await, Some(Input::Addresses(places)) if places.len() == 1));
+    net.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_node_on_the_same_port_draws_another_and_says_so() {
     let (sender, _inputs) = mpsc::channel(8);
     let first = Net::start(config(&[TCP, QUIC], None), sender.clone()).await.unwrap();
