@@ -1,7 +1,7 @@
 //! Other copies of this folder that are at work.
 
 use crate::copies;
-use crate::limits::{INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX};
+use crate::limits::{COPY_QUESTION, INSTANCES_HEARD_MAX, INSTANCES_OWN_MAX};
 use crate::notice::RenewalNotice;
 use crate::rows::Start;
 use crate::state::State;
@@ -9,6 +9,50 @@ use crate::turn::Turn;
 use crate::wire::{Heard, Standing, is_start_of};
 use symbolon_presence::id::PeerId;
 use symbolon_presence::sign::VerifyingKey;
+use symbolon_presence::time::Timestamp;
+
+/// Another copy of this folder that runs, or ran a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Rival {
+    pub seen: Timestamp,
+    /// Whether it was started later than this one, as far as is known.
+    pub is_later: bool,
+    /// Whether this device has signed a start of it, so that no friend can have made it up.
+    pub is_sure: bool,
+}
+
+/// What a copy does that another one runs beside, when its user has said nothing for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turns {
+    /// It keeps the device's key.
+    GoesOn,
+    /// It becomes a device of its own.
+    Moves,
+    /// It waits for its user.
+    Waits,
+}
+
+impl Rival {
+    /// Of two that can become devices the later one does, and the earlier one stays what it is. Where they cannot, the later one goes on:
+    /// who moved the folder to another machine started it there last.
+    pub fn leads_to(self, can_move: bool) -> Turns {
+        match (can_move && self.is_sure, self.is_later) {
+            (true, true) | (false, false) => Turns::GoesOn,
+            (true, false) => Turns::Moves,
+            (false, true) => Turns::Waits,
+        }
+    }
+
+    /// When that is, if its user says nothing. The earlier copy is back before the later one is anything else: who writes to the device
+    /// finds somebody, and a copy that could not be sure hears of it then.
+    pub fn due(self, can_move: bool) -> Option<Timestamp> {
+        match self.leads_to(can_move) {
+            Turns::GoesOn if self.is_later => Some(self.seen.after(COPY_QUESTION / 2)),
+            Turns::GoesOn | Turns::Moves => Some(self.seen.after(COPY_QUESTION)),
+            Turns::Waits => None,
+        }
+    }
+}
 
 /// Starts of this device that are none of this run: of a copy that was at work, or is. Each bears this
 /// device's own signature, so that no friend can invent one. No clock is asked which came first: friends'

@@ -4,14 +4,13 @@ use super::account::{Lasts, account};
 use super::friends::{friends_devices, is_friends, lacks_keys};
 use super::judge::Question;
 use super::lifelines::Lifelines;
+use super::rivals::{Rival, Turns};
 use crate::copies;
 use crate::delivery::outbox::{self, Via};
 use crate::delivery::owner::EnvelopeOwner;
 use crate::friendships::seal_to_friend;
 use crate::invites::lifelines;
-use crate::limits::{
-    COPY_QUESTION, STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_BACK_PER_MINUTE, STANDINGS_PER_HOUR,
-};
+use crate::limits::{STANDING_QUESTIONS_PER_HOUR, STANDING_WAIT, STANDINGS_ASKED_MAX, STANDINGS_BACK_PER_MINUTE, STANDINGS_PER_HOUR};
 use crate::notice::RenewalNotice;
 use crate::people;
 use crate::presence;
@@ -37,49 +36,6 @@ pub(crate) struct Behind {
     /// Whether friends hold a later friendship secret: somebody was taken out since.
     #[n(1)]
     pub has_revoked: bool,
-}
-
-/// Another copy of this folder that runs, or ran a moment ago.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rival {
-    seen: Timestamp,
-    /// Whether it was started later than this one, as far as is known.
-    is_later: bool,
-    /// Whether this device has signed a start of it, so that no friend can have made it up.
-    is_sure: bool,
-}
-
-/// What a copy does that another one runs beside, when its user has said nothing for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turns {
-    /// It keeps the device's key.
-    GoesOn,
-    /// It becomes a device of its own.
-    Moves,
-    /// It waits for its user.
-    Waits,
-}
-
-impl Rival {
-    /// Of two that can become devices the later one does, and the earlier one stays what it is. Where they cannot, the later one goes on:
-    /// who moved the folder to another machine started it there last.
-    fn leads_to(self, can_move: bool) -> Turns {
-        match (can_move && self.is_sure, self.is_later) {
-            (true, true) | (false, false) => Turns::GoesOn,
-            (true, false) => Turns::Moves,
-            (false, true) => Turns::Waits,
-        }
-    }
-
-    /// When that is, if its user says nothing. The earlier copy is back before the later one is anything else: who writes to the device
-    /// finds somebody, and a copy that could not be sure hears of it then.
-    fn due(self, can_move: bool) -> Option<Timestamp> {
-        match self.leads_to(can_move) {
-            Turns::GoesOn if self.is_later => Some(self.seen.after(COPY_QUESTION / 2)),
-            Turns::GoesOn | Turns::Moves => Some(self.seen.after(COPY_QUESTION)),
-            Turns::Waits => None,
-        }
-    }
 }
 
 /// Why a Standing was sent. Each kind has a bound of its own.
