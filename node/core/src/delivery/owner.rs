@@ -1,8 +1,9 @@
 //! Whose an envelope is, and how it is cared for.
 //!
 //! Delivery keeps an envelope's owner in its row and hands it back with what became of the envelope. It never
-//! looks inside: all that it does with an envelope follows from the policy. A new kind of envelope is one more
-//! owner and one more line of each table below, and of no other file unless its fate concerns somebody new.
+//! looks inside: all that it does with an envelope follows from the policy. What is said in a room, and is done with
+//! once it was delivered, is [`EnvelopeOwner::Said`]. Any other new kind of envelope is one more owner and one more line of
+//! each table below, and of no other file unless its fate concerns somebody new.
 
 use minicbor::{Decode, Encode};
 use std::cmp::Ordering;
@@ -32,9 +33,10 @@ pub(crate) enum EnvelopeOwner {
     /// What friends have, for one who was taken out for a while.
     #[n(7)]
     Bundle,
-    /// Something about an introduction.
+    /// Something that is said in a room and kept until it is delivered, and nobody wants to hear what became of it. A
+    /// sub-protocol with such frames needs no owner of its own. Older builds have said nothing so but introductions.
     #[n(8)]
-    Introduction,
+    Said,
     /// How we stand with the device: a question, and an answer to the device's own.
     #[n(9)]
     Standing,
@@ -199,7 +201,7 @@ impl EnvelopeOwner {
             Self::Mark
             | Self::Skip
             | Self::Receipts
-            | Self::Introduction
+            | Self::Said
             | Self::Standing
             | Self::Answer
             | Self::Seed
@@ -231,7 +233,7 @@ impl EnvelopeOwner {
             Self::Mark => of_room("mark"),
             Self::Skip => of_room("skip"),
             Self::Bundle => of_room("bundle"),
-            Self::Introduction => of_room("introduction"),
+            Self::Said => of_room("said"),
             Self::Seed => of_room("seed"),
             Self::Piece => of_room("piece"),
             Self::Capabilities => of_room("capabilities"),

@@ -17,7 +17,7 @@ use symbolon_presence::time::Timestamp;
 pub(super) fn say(state: &mut State, turn: &mut Turn<'_>, to: &PeerId, payload: &RoomPayload) -> Result<(), TurnFailed> {
     let Some(room) = state.friends.get(to).filter(|friend| state.may_seal(friend)).map(|friend| friend.room) else { return Ok(()) };
     let sealed = rooms::say(turn, room, payload)?;
-    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Introduction, &sealed);
+    outbox::enqueue_room(state, turn, room, &EnvelopeOwner::Said, &sealed);
     Ok(())
 }
 
