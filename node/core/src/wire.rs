@@ -44,7 +44,7 @@ pub use own::{
 pub use package::{AddPackage, OwnMailbox, PackageSecrets, QueueAddress};
 pub use piece::{Piece, WHOLE_MAX};
 pub use presence::{Labels, PresenceBody, PresenceKeys, SignedPresence};
-pub use room::{Known, RoomPayload, Text, commit_rank};
+pub use room::{Known, MemberPayload, RoomPayload, Text, commit_rank};
 pub use roster::{Role, Roster, RosterLeaf, RosterUser};
 pub use standing::{Counted, Heard, Renews, RoomStanding, Standing, True, direct_package, is_start_of, sign_start};
 pub(crate) use vouching::hubs_of;

@@ -11,7 +11,7 @@ use crate::rooms;
 use crate::rows::SaidIn;
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn};
-use crate::wire::{Known, RoomPayload, Seat, entry_is_of};
+use crate::wire::{Known, MemberPayload, RoomPayload, Seat, entry_is_of};
 use crate::world::{CipherError, Opened, Staged};
 use symbolon_presence::id::{DeviceId, PublicKeyBytes, RoomId};
 use symbolon_relay::put::ReceiptItem;
@@ -92,25 +92,26 @@ fn said(
     if speaker.device != *device {
         return Err(DropReason::Forged.into());
     }
-    match payload {
+    // What friends say to each other belongs into their own room.
+    match payload.of_member().ok_or(DropReason::Unexpected)? {
         // Nobody wants to read it here.
-        RoomPayload::Text(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some() && !group.is_asked()) => {}
+        MemberPayload::Text(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some() && !group.is_asked()) => {}
         // Out of sight; the room continues.
-        RoomPayload::Text(_) | RoomPayload::Read(_) if people::is_refused(state, device) => {}
-        RoomPayload::Text(text) if speaker.person == state.own.person() => {
+        MemberPayload::Text(_) | MemberPayload::Read(_) if people::is_refused(state, device) => {}
+        MemberPayload::Text(text) if speaker.person == state.own.person() => {
             let via = speaker.peer;
             conversations::copy_in(state, turn, room, text, (state.own.peer, MessageState::Queued), via)?;
         }
-        RoomPayload::Text(text) => conversations::receive(state, turn, room, &speaker.person, text)?,
-        RoomPayload::Read(message) => texts::mark_read(state, turn, room, &speaker.person, &message)?,
-        RoomPayload::Skip => return Ok(Heard::Nothing),
-        RoomPayload::Again => return Ok(Heard::Again),
-        RoomPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
-        RoomPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
+        MemberPayload::Text(text) => conversations::receive(state, turn, room, &speaker.person, text)?,
+        MemberPayload::Read(message) => texts::mark_read(state, turn, room, &speaker.person, &message)?,
+        MemberPayload::Skip => return Ok(Heard::Nothing),
+        MemberPayload::Again => return Ok(Heard::Again),
+        MemberPayload::Receipts(items) => return Ok(Heard::Receipts(items)),
+        MemberPayload::Leave(leave) => wishes::leaves(state, turn, room, speaker, leave)?,
         // Nothing of a room is shown before its user wants to be in it.
-        RoomPayload::Befriend(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some()) => {}
-        RoomPayload::Befriend(befriend) => friendships::asked(state, turn, room, speaker, *befriend)?,
-        RoomPayload::Ways(ways) => {
+        MemberPayload::Befriend(_) if state.groups.rooms.get(room).is_some_and(|group| group.question.is_some()) => {}
+        MemberPayload::Befriend(befriend) => friendships::asked(state, turn, room, speaker, *befriend)?,
+        MemberPayload::Ways(ways) => {
             if !entry_is_of(&ways.own.entry, speaker) {
                 return Err(DropReason::Forged.into());
             }
@@ -127,20 +128,6 @@ fn said(
                 state.save_seat(turn, *room, Seat { ways: *ways, ..seat });
             }
         }
-        // What friends say to each other belongs into their own room.
-        RoomPayload::Bundle(_)
-        | RoomPayload::Hello(_)
-        | RoomPayload::Introduce(_)
-        | RoomPayload::Consent(_)
-        | RoomPayload::IntroCard(_)
-        | RoomPayload::Seed(_)
-        | RoomPayload::Capabilities(_)
-        | RoomPayload::Lifeline(_)
-        | RoomPayload::Sibling(_)
-        | RoomPayload::Own(_)
-        | RoomPayload::Gone(_)
-        | RoomPayload::DeviceList(_)
-        | RoomPayload::Welcome(_) => return Err(DropReason::Unexpected.into()),
     }
     Ok(Heard::Something)
 }

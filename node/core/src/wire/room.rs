@@ -122,6 +122,43 @@ pub enum RoomPayload {
     DeviceList(#[n(0)] Box<DeviceList>),
 }
 
+/// Makes the bits of [`Capabilities`], and what this build takes of them: all.
+macro_rules! capabilities {
+    ($($(#[$doc:meta])* $name:ident = $bit:literal;)+) => {
+        impl Capabilities {
+            $($(#[$doc])* pub const $name: Self = Self(1 << $bit);)+
+            /// What this build takes.
+            pub const OURS: Self = Self(0 $(| 1 << $bit)+);
+        }
+    };
+}
+
+// A frame that older builds do not understand takes the next one, and is said only to devices that have it.
+capabilities! {
+    /// Commits in a friendship's room.
+    COMMITS = 0;
+    /// Room messages in pieces.
+    PIECES = 1;
+    /// Lifelines.
+    LIFELINES = 2;
+    /// Rooms of several people: packages, Welcomes, and a Fetch on a link.
+    ROOMS = 3;
+    /// Carrying envelopes for friends.
+    CARRYING = 4;
+    /// Requests for friendship that members of a shared room say to each other.
+    BEFRIENDING = 5;
+    /// Rooms at which people knock, and who come in by vouchers.
+    VOUCHING = 7;
+    /// Several devices of one person.
+    DEVICES = 8;
+    /// Lists of a person's devices.
+    LISTS = 9;
+    /// What devices of one person say to each other about shared rooms.
+    OWN_ROOMS = 10;
+    /// What is being written at another device of one person.
+    DRAFTS = 11;
+}
+
 /// Of two commits that were made in one epoch, the one with the lower rank stands. The committers share the epoch, so both
 /// know its number (RFC 9420, section 8), and neither chose the position of their leaf.
 pub fn commit_rank(room: &RoomId, epoch: u64, leaf: u32) -> Digest {
@@ -152,6 +189,43 @@ impl RoomPayload {
         };
         (is_short && bounded).then_some(payload)
     }
+
+    /// What it is in a shared room; `None` for what belongs in a friendship's room alone.
+    pub fn of_member(self) -> Option<MemberPayload> {
+        match self {
+            Self::Text(text) => Some(MemberPayload::Text(text)),
+            Self::Read(message) => Some(MemberPayload::Read(message)),
+            Self::Again => Some(MemberPayload::Again),
+            Self::Skip => Some(MemberPayload::Skip),
+            Self::Receipts(items) => Some(MemberPayload::Receipts(items)),
+            Self::Leave(leave) => Some(MemberPayload::Leave(leave)),
+            Self::Ways(ways) => Some(MemberPayload::Ways(ways)),
+            Self::Befriend(befriend) => Some(MemberPayload::Befriend(befriend)),
+            Self::Bundle(_) | Self::Hello(_) | Self::Introduce(_) | Self::Consent(_) | Self::IntroCard(_) | Self::Seed(_) => None,
+            Self::Capabilities(_) | Self::Lifeline(_) | Self::Welcome(_) => None,
+            Self::Sibling(_) | Self::Own(_) | Self::Gone(_) | Self::DeviceList(_) => None,
+        }
+    }
+}
+
+/// What members of a shared room say to each other.
+pub enum MemberPayload {
+    /// [`RoomPayload::Text`].
+    Text(Text),
+    /// [`RoomPayload::Read`].
+    Read(MessageId),
+    /// [`RoomPayload::Again`].
+    Again,
+    /// [`RoomPayload::Skip`].
+    Skip,
+    /// [`RoomPayload::Receipts`].
+    Receipts(Vec<ReceiptItem>),
+    /// [`RoomPayload::Leave`].
+    Leave(Leave),
+    /// [`RoomPayload::Ways`].
+    Ways(Box<Ways>),
+    /// [`RoomPayload::Befriend`].
+    Befriend(Box<Befriend>),
 }
 
 /// A message for people.
