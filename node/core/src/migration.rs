@@ -18,67 +18,38 @@ pub struct Step {
     /// The version that it starts from.
     pub from: u32,
     /// Tables that the next version has and this one lacks.
-    pub tables: &'static [Table],
+    pub tables: Vec<Table>,
     /// Rewrites rows; the new tables exist already. Bounded tables only.
-    pub rows: fn(&mut dyn ShelfMut) -> Result<(), ShelfError>,
+    pub rows: Rewrite,
 }
+
+/// What rewrites the rows of a version.
+pub type Rewrite = fn(&mut dyn ShelfMut) -> Result<(), ShelfError>;
 
 /// The oldest version that can be brought up to date.
 pub const OLDEST: u32 = 2;
 
-/// Every step, in order; the last one leads to [`SCHEMA_VERSION`].
-pub const STEPS: [Step; (SCHEMA_VERSION - OLDEST) as usize] = [
-    Step { from: 2, tables: &[], rows: unchanged },
-    Step { from: 3, tables: &[Table::Room, Table::Channel], rows: rooms::give_rooms_and_channels_rows },
-    Step { from: 4, tables: &[Table::Leaf], rows: unchanged },
-    Step { from: 5, tables: &[], rows: counters::take_counters_out_of_channels },
-    Step {
-        from: 6,
-        tables: &[
-            Table::Unopened,
-            Table::Piece,
-            Table::Lifeline,
-            Table::HeldLifeline,
-            Table::OwnPackage,
-            Table::Group,
-            Table::Step,
-            Table::Commit,
-            Table::Seat,
-            Table::Wish,
-            Table::Invitation,
-            Table::Audience,
-            Table::Tally,
-            Table::RoomNote,
-        ],
-        rows: unchanged,
-    },
-    Step { from: 7, tables: &[Table::Carried], rows: unchanged },
-    Step {
-        from: 8,
-        tables: &[Table::KnockKey, Table::Card, Table::Knock, Table::HeardKnock, Table::Sibling, Table::Person],
-        rows: unchanged,
-    },
-    Step { from: 9, tables: &[Table::Listed], rows: unchanged },
-    Step { from: 10, tables: &[Table::Draft], rows: unchanged },
-];
+/// The versions whose rows are rewritten. What leads on from any other one adds tables or optional fields alone.
+const REWRITES: [(u32, Rewrite); 2] = [(3, rooms::give_rooms_and_channels_rows), (5, counters::take_counters_out_of_channels)];
 
-/// For steps that add tables or optional fields only.
 fn unchanged(_: &mut dyn ShelfMut) -> Result<(), ShelfError> {
     Ok(())
 }
 
-/// The steps that a store of this version lacks; `None` when it is too old or too new for any.
-pub fn steps_from(version: u32) -> Option<&'static [Step]> {
-    (OLDEST..=SCHEMA_VERSION).contains(&version).then(|| {
-        let done = STEPS.iter().take_while(|step| step.from < version).count();
-        STEPS.get(done..).unwrap_or_default()
-    })
+fn step(from: u32) -> Step {
+    let tables = Table::ALL.into_iter().filter(|table| table.since() == from + 1).collect();
+    let rows = REWRITES.into_iter().find(|(version, _)| *version == from).map_or(unchanged as Rewrite, |(_, rows)| rows);
+    Step { from, tables, rows }
+}
+
+/// The steps that a store of this version lacks, in order; `None` when it is too old or too new for any.
+pub fn steps_from(version: u32) -> Option<Vec<Step>> {
+    (OLDEST..=SCHEMA_VERSION).contains(&version).then(|| (version..SCHEMA_VERSION).map(step).collect())
 }
 
 /// The tables of a store of this version.
 pub fn tables_of(version: u32) -> impl Iterator<Item = Table> {
-    let later = STEPS.iter().filter(move |step| step.from >= version).flat_map(|step| step.tables);
-    Table::ALL.into_iter().filter(move |table| !later.clone().any(|new| new == table))
+    Table::ALL.into_iter().filter(move |table| table.since() <= version)
 }
 
 #[cfg(test)]
@@ -166,20 +137,25 @@ mod tests {
 
     #[test]
     fn steps_lead_from_the_oldest_version_to_this_one_without_a_gap() {
-        let from: Vec<u32> = STEPS.iter().map(|step| step.from).collect();
-        assert_eq!(from, (OLDEST..SCHEMA_VERSION).collect::<Vec<u32>>());
         for version in OLDEST..=SCHEMA_VERSION {
-            assert_eq!(steps_from(version).map(<[Step]>::len), Some((SCHEMA_VERSION - version) as usize));
+            let from: Vec<u32> = steps_from(version).unwrap().iter().map(|step| step.from).collect();
+            assert_eq!(from, (version..SCHEMA_VERSION).collect::<Vec<u32>>());
         }
         assert!(steps_from(OLDEST - 1).is_none() && steps_from(SCHEMA_VERSION + 1).is_none());
+        assert!(REWRITES.iter().all(|(version, _)| (OLDEST..SCHEMA_VERSION).contains(version)), "each is a step");
     }
 
     #[test]
     fn each_table_is_there_from_one_version_on() {
-        assert!(tables_of(SCHEMA_VERSION).eq(Table::ALL));
-        for step in &STEPS {
-            let before = tables_of(step.from).count();
-            assert_eq!(tables_of(step.from + 1).count(), before + step.tables.len());
+        assert!(tables_of(SCHEMA_VERSION).eq(Table::ALL), "none is of a version to come");
+        let mut there: Vec<Table> = tables_of(OLDEST).collect();
+        for step in steps_from(OLDEST).unwrap() {
+            assert!(step.tables.iter().all(|table| !there.contains(table)));
+            there.extend(step.tables);
+            there.sort();
+            assert_eq!(there, tables_of(step.from + 1).collect::<Vec<Table>>());
         }
+        // Those of before any table was added are never made by a step.
+        assert_eq!(tables_of(OLDEST).count(), 22);
     }
 }

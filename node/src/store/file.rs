@@ -374,7 +374,7 @@ pub(super) fn check_schema(db: &Connection, path: &Path) -> Result<u32, OpenErro
     let mut statement = db.prepare("SELECT ifnull(sql, '') FROM sqlite_schema").map_err(path_error)?;
     let found: rusqlite::Result<BTreeSet<String>> = statement.query_map([], |row| row.get(0)).map_err(path_error)?.collect();
     // Tables of later versions stand behind older ones: the order tells nothing.
-    if version == 0 || found.map_err(path_error)? != schema::schema(version).map(str::to_owned).collect() {
+    if version == 0 || found.map_err(path_error)? != schema::schema(version).collect() {
         return Err(foreign());
     }
     let mode: String = db.query_row("PRAGMA journal_mode", [], |row| row.get(0)).map_err(path_error)?;

@@ -88,7 +88,7 @@ pub(super) fn create(path: &Path, key: &StoreKey) -> Result<(), OpenError> {
         db.pragma_update(None, "journal_mode", "WAL")?;
         db.execute_batch("BEGIN IMMEDIATE")?;
         for statement in schema::creation() {
-            db.execute_batch(statement)?;
+            db.execute_batch(&statement)?;
         }
         db.pragma_update(None, "application_id", APPLICATION_ID)?;
         db.pragma_update(None, "user_version", SCHEMA_VERSION)?;

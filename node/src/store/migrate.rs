@@ -10,7 +10,7 @@ impl Store {
     /// Runs the steps that a store of `version` lacks. On an error nothing of them is there.
     pub(super) fn migrate(&self, version: u32) -> Result<(), StoreError> {
         let steps = migration::steps_from(version).ok_or(StoreError::Failed("no step leads from this version"))?;
-        self.run_steps(steps, SCHEMA_VERSION)
+        self.run_steps(&steps, SCHEMA_VERSION)
     }
 
     /// The steps themselves, and the version that the store then has.
@@ -20,8 +20,8 @@ impl Store {
         }
         let mut turn = self.begin()?;
         for step in steps {
-            for table in step.tables {
-                self.write(schema::create(*table), [])?;
+            for table in &step.tables {
+                self.write(&schema::create(*table), [])?;
             }
             (step.rows)(&mut turn).map_err(|error| self.take_fault().unwrap_or(StoreError::Failed(error.0)))?;
         }

@@ -3,107 +3,69 @@
 //! One SQL table for each [`Table`] of the core, one for the rows of OpenMLS, and the
 //! index of words.
 
+use super::error::StoreError;
 use super::words;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 use symbolon_core::migration;
 use symbolon_core::table::Table;
 
-/// Everything that is ever said to one table.
+/// Everything that is said to one table.
 pub(super) struct Statements {
-    pub(super) create: &'static str,
-    pub(super) get: &'static str,
-    pub(super) range: &'static str,
-    pub(super) range_back: &'static str,
-    pub(super) put: &'static str,
-    pub(super) delete: &'static str,
+    pub(super) get: String,
+    pub(super) range: String,
+    pub(super) range_back: String,
+    pub(super) put: String,
+    pub(super) delete: String,
 }
 
-macro_rules! statements {
-    ($name:literal) => {
-        &Statements {
-            create: concat!("CREATE TABLE ", $name, " (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID"),
-            get: concat!("SELECT value FROM ", $name, " WHERE key = ?1"),
-            range: concat!("SELECT key, value FROM ", $name, " WHERE key >= ?1 ORDER BY key LIMIT ?2"),
-            range_back: concat!("SELECT key, value FROM ", $name, " WHERE key < ?1 ORDER BY key DESC LIMIT ?2"),
-            put: concat!("INSERT INTO ", $name, " (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
-            delete: concat!("DELETE FROM ", $name, " WHERE key = ?1"),
+impl Statements {
+    fn of(name: &str) -> Self {
+        Self {
+            get: format!("SELECT value FROM {name} WHERE key = ?1"),
+            range: format!("SELECT key, value FROM {name} WHERE key >= ?1 ORDER BY key LIMIT ?2"),
+            range_back: format!("SELECT key, value FROM {name} WHERE key < ?1 ORDER BY key DESC LIMIT ?2"),
+            put: format!("INSERT INTO {name} (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value"),
+            delete: format!("DELETE FROM {name} WHERE key = ?1"),
         }
-    };
-}
-
-/// The rows of OpenMLS.
-pub(super) const MLS: &Statements = statements!("mls");
-
-/// What is said to a table of the core.
-pub(super) const fn statements(table: Table) -> &'static Statements {
-    match table {
-        Table::Meta => statements!("meta"),
-        Table::Friend => statements!("friend"),
-        Table::Request => statements!("request"),
-        Table::Invite => statements!("invite"),
-        Table::Blocked => statements!("blocked"),
-        Table::Device => statements!("device"),
-        Table::Message => statements!("message"),
-        Table::MessageIndex => statements!("message_index"),
-        Table::Outbox => statements!("outbox"),
-        Table::Seen => statements!("seen"),
-        Table::GrantUse => statements!("grant_use"),
-        Table::Expiry => statements!("expiry"),
-        Table::Arrival => statements!("arrival"),
-        Table::RelayMailbox => statements!("depot"),
-        Table::Kept => statements!("kept"),
-        Table::Entry => statements!("entry"),
-        Table::EntryFrame => statements!("entry_frame"),
-        Table::EntryExpiry => statements!("entry_expiry"),
-        Table::Labels => statements!("labels"),
-        Table::Introduction => statements!("introduction"),
-        Table::Away => statements!("away"),
-        Table::Package => statements!("package"),
-        Table::Room => statements!("room"),
-        Table::Channel => statements!("channel"),
-        Table::Leaf => statements!("leaf"),
-        Table::Unopened => statements!("unopened"),
-        Table::Piece => statements!("piece"),
-        Table::Lifeline => statements!("lifeline"),
-        Table::HeldLifeline => statements!("held_lifeline"),
-        Table::OwnPackage => statements!("own_package"),
-        Table::Group => statements!("shared_room"),
-        Table::Step => statements!("step"),
-        Table::Commit => statements!("room_commit"),
-        Table::Seat => statements!("seat"),
-        Table::Wish => statements!("wish"),
-        Table::Invitation => statements!("invitation"),
-        Table::Audience => statements!("audience"),
-        Table::Tally => statements!("tally"),
-        Table::Carried => statements!("carried"),
-        Table::Sibling => statements!("sibling"),
-        Table::Listed => statements!("listed"),
-        Table::Draft => statements!("draft"),
-        Table::Person => statements!("person"),
-        Table::KnockKey => statements!("knock_key"),
-        Table::Card => statements!("card"),
-        Table::Knock => statements!("knock"),
-        Table::HeardKnock => statements!("heard_knock"),
-        Table::RoomNote => statements!("room_note"),
     }
 }
 
+/// The name of the table that holds the rows of OpenMLS.
+const OF_MLS: &str = "mls";
+
+/// What is said to the rows of OpenMLS.
+pub(super) static MLS: LazyLock<Statements> = LazyLock::new(|| Statements::of(OF_MLS));
+
+static TABLES: LazyLock<BTreeMap<Table, Statements>> =
+    LazyLock::new(|| Table::ALL.into_iter().map(|table| (table, Statements::of(table.name()))).collect());
+
+/// What is said to a table of the core.
+pub(super) fn statements(table: Table) -> Result<&'static Statements, StoreError> {
+    TABLES.get(&table).ok_or(StoreError::Failed("no such table"))
+}
+
 /// What makes all tables.
-pub(super) fn creation() -> impl Iterator<Item = &'static str> {
-    plain().chain(words::CREATE)
+pub(super) fn creation() -> impl Iterator<Item = String> {
+    tables(Table::ALL.into_iter()).chain(words::CREATE.map(str::to_owned))
 }
 
 /// What stands in SQLite's schema of a store of this version.
-pub(super) fn schema(version: u32) -> impl Iterator<Item = &'static str> {
-    migration::tables_of(version).map(create).chain([MLS.create]).chain(words::SCHEMA)
+pub(super) fn schema(version: u32) -> impl Iterator<Item = String> {
+    tables(migration::tables_of(version)).chain(words::SCHEMA.map(str::to_owned))
 }
 
 /// What makes one table.
-pub(super) fn create(table: Table) -> &'static str {
-    statements(table).create
+pub(super) fn create(table: Table) -> String {
+    create_named(table.name())
 }
 
-fn plain() -> impl Iterator<Item = &'static str> {
-    Table::ALL.into_iter().map(statements).chain([MLS]).map(|table| table.create)
+fn tables(of_core: impl Iterator<Item = Table>) -> impl Iterator<Item = String> {
+    of_core.map(Table::name).chain([OF_MLS]).map(create_named)
+}
+
+fn create_named(name: &str) -> String {
+    format!("CREATE TABLE {name} (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID")
 }
 
 /// Statements kept ready: all of them, and those of transactions and the log.

@@ -13,7 +13,7 @@ use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfError, ShelfMut};
 
 impl Store {
     fn row(&self, table: &Statements, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.noting(|db| db.prepare_cached(table.get)?.query_row([key], |row| row.get(0)).optional())
+        self.noting(|db| db.prepare_cached(&table.get)?.query_row([key], |row| row.get(0)).optional())
     }
 
     fn rows(&self, sql: &str, bound: &[u8], limit: usize) -> Result<Rows, StoreError> {
@@ -25,11 +25,11 @@ impl Store {
     }
 
     fn put_row(&self, table: &Statements, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.write(table.put, params![key, value])
+        self.write(&table.put, params![key, value])
     }
 
     fn delete_row(&self, table: &Statements, key: &[u8]) -> Result<(), StoreError> {
-        self.write(table.delete, params![key])
+        self.write(&table.delete, params![key])
     }
 }
 
@@ -55,15 +55,15 @@ impl Store {
 
 impl Shelf for Turn<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-        Ok(self.store.row(statements(table), key)?)
+        Ok(self.store.row(statements(table)?, key)?)
     }
 
     fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, ShelfError> {
-        Ok(self.store.rows(statements(table).range, from, limit)?)
+        Ok(self.store.rows(&statements(table)?.range, from, limit)?)
     }
 
     fn range_back(&self, table: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError> {
-        Ok(self.store.rows(statements(table).range_back, before, limit)?)
+        Ok(self.store.rows(&statements(table)?.range_back, before, limit)?)
     }
 
     fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError> {
@@ -74,8 +74,8 @@ impl Shelf for Turn<'_> {
 impl ShelfMut for Turn<'_> {
     fn apply(&mut self, change: &Change) -> Result<(), ShelfError> {
         match change {
-            Change::Put(table, key, value) => self.store.put_row(statements(*table), key, value)?,
-            Change::Delete(table, key) => self.store.delete_row(statements(*table), key)?,
+            Change::Put(table, key, value) => self.store.put_row(statements(*table)?, key, value)?,
+            Change::Delete(table, key) => self.store.delete_row(statements(*table)?, key)?,
             Change::Index(number, text) => self.store.index(*number, text)?,
             Change::Unindex(number, text) => self.store.unindex(*number, text)?,
             Change::ClearIndex => self.store.write(words::CLEAR, [])?,
@@ -96,21 +96,21 @@ impl MlsTable {
 
     /// The value under `key`, if there is one.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.row(MLS, key)
+        self.0.row(&MLS, key)
     }
 
     /// Sets the value under `key`.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        self.0.put_row(MLS, key, value)
+        self.0.put_row(&MLS, key, value)
     }
 
     /// Removes `key`; nothing happens when it is not there.
     pub fn delete(&self, key: &[u8]) -> Result<(), StoreError> {
-        self.0.delete_row(MLS, key)
+        self.0.delete_row(&MLS, key)
     }
 
     /// At most `limit` rows in ascending key order from `from` on, as [`Shelf::range`].
     pub fn range(&self, from: &[u8], limit: usize) -> Result<Rows, StoreError> {
-        self.0.rows(MLS.range, from, limit)
+        self.0.rows(&MLS.range, from, limit)
     }
 }

@@ -240,63 +240,22 @@ pub fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Option<T> {
     minicbor::decode(bytes.get(1..)?).ok()
 }
 
-/// A row in words, for the log.
+/// A row in words, for the log; nothing of most tables.
 pub fn describe(table: Table, bytes: &[u8]) -> String {
-    match table {
-        Table::Message => decode::<MessageRow>(bytes).map_or_else(String::new, |row| {
-            format!(" {:?} {:?} fault {:?}", row.text.split('|').next().unwrap_or_default(), row.state, row.fault)
-        }),
-        Table::Friend => decode::<FriendRow>(bytes).map_or_else(String::new, |row| {
+    let text = if table == Table::Message {
+        decode::<MessageRow>(bytes)
+            .map(|row| format!(" {:?} {:?} fault {:?}", row.text.split('|').next().unwrap_or_default(), row.state, row.fault))
+    } else if table == Table::Friend {
+        decode::<FriendRow>(bytes).map(|row| {
             format!(" state {} blocked {} room {} held {}", row.state, row.blocked, super::trace::short(&row.room.0), row.held.len())
-        }),
-        Table::Request => decode::<RequestRow>(bytes).map_or_else(String::new, |row| format!(" {:?}", row.status)),
-        Table::Channel => match decode::<ChannelRow>(bytes) {
-            Some(row) => format!(" outbox {}", row.outbox_count),
-            None => decode::<SequencesRow>(bytes).map_or_else(String::new, |row| format!(" sends {} awaits {}", row.send, row.receive)),
-        },
-        Table::Meta
-        | Table::Device
-        | Table::Invite
-        | Table::Blocked
-        | Table::MessageIndex
-        | Table::Outbox
-        | Table::Seen
-        | Table::GrantUse
-        | Table::Expiry
-        | Table::Arrival
-        | Table::RelayMailbox
-        | Table::Kept
-        | Table::Entry
-        | Table::EntryFrame
-        | Table::EntryExpiry
-        | Table::Labels
-        | Table::Introduction
-        | Table::Away
-        | Table::Package
-        | Table::Room
-        | Table::Leaf
-        | Table::Unopened
-        | Table::Piece
-        | Table::Lifeline
-        | Table::HeldLifeline
-        | Table::OwnPackage
-        | Table::Group
-        | Table::Step
-        | Table::Commit
-        | Table::Seat
-        | Table::Wish
-        | Table::Invitation
-        | Table::Audience
-        | Table::Tally
-        | Table::Carried
-        | Table::Sibling
-        | Table::Listed
-        | Table::Draft
-        | Table::Person
-        | Table::KnockKey
-        | Table::Card
-        | Table::Knock
-        | Table::HeardKnock
-        | Table::RoomNote => String::new(),
-    }
+        })
+    } else if table == Table::Request {
+        decode::<RequestRow>(bytes).map(|row| format!(" {:?}", row.status))
+    } else if table == Table::Channel {
+        let outbox = decode::<ChannelRow>(bytes).map(|row| format!(" outbox {}", row.outbox_count));
+        outbox.or_else(|| decode::<SequencesRow>(bytes).map(|row| format!(" sends {} awaits {}", row.send, row.receive)))
+    } else {
+        None
+    };
+    text.unwrap_or_default()
 }

@@ -1,7 +1,6 @@
 //! Older stores: brought up to date whole, or left as they were.
 
 use super::*;
-use crate::store::schema::create;
 use symbolon_core::migration::{self, OLDEST, Step};
 use symbolon_core::table::SCHEMA_VERSION;
 use symbolon_core::world::ShelfError;
@@ -12,8 +11,7 @@ fn older() -> Home {
     with_connection(&home, |db| {
         let later = Table::ALL.into_iter().filter(|table| !migration::tables_of(OLDEST).any(|old| old == *table));
         for table in later {
-            let name = create(table).split_whitespace().nth(2).unwrap();
-            db.execute_batch(&format!("DROP TABLE {name}")).unwrap();
+            db.execute_batch(&format!("DROP TABLE {}", table.name())).unwrap();
         }
         db.pragma_update(None, "user_version", OLDEST).unwrap();
     });
@@ -65,7 +63,7 @@ fn step_makes_its_tables_and_rewrites_rows_in_one_transaction() {
     let store = home.open();
     // As a store of before the table.
     store.db.execute_batch("DROP TABLE package").unwrap();
-    let step = Step { from: SCHEMA_VERSION, tables: &[Table::Package], rows: mark };
+    let step = Step { from: SCHEMA_VERSION, tables: vec![Table::Package], rows: mark };
     store.run_steps(&[step], SCHEMA_VERSION + 1).unwrap();
     let turn = store.begin().unwrap();
     assert_eq!(turn.get(Table::Package, b"new").unwrap().as_deref(), Some(b"row".as_slice()));
@@ -82,7 +80,7 @@ fn step_that_fails_or_meets_a_full_disk_leaves_the_store_as_it_was() {
     ] {
         let home = Home::filled();
         let before = home.snapshot();
-        let step = Step { from: SCHEMA_VERSION, tables: &[], rows };
+        let step = Step { from: SCHEMA_VERSION, tables: Vec::new(), rows };
         let failed = run(&home, &[step], |store| growth.into_iter().for_each(|pages| store.limit_growth(pages)));
         assert_eq!(failed, Err(error));
         let store = home.store_path();
