@@ -6,7 +6,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`routes`] | every resource once; server and description are made from it |
+//! | this one | every resource once: what the server answers and what `/api/v1/openapi.json` describes; every event; the server |
 //! | `identity`, `invites`, `requests`, `friends`, ... | one resource each: routes, schemas, bodies, handlers, JSON |
 //! | `ask`, [`extract`] | how a handler asks the node; how it reads bodies |
 //! | [`route`], [`schema`], `json` | what routes, schemas and shown values are made of |
@@ -48,7 +48,6 @@ mod relays;
 mod requests;
 mod rooms;
 pub mod route;
-pub mod routes;
 pub mod schema;
 mod sessions;
 mod settings;
@@ -69,14 +68,63 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use route::{Resource, Route};
+use serde_json::Value;
 use state::Shared;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use symbolon_core::seam::Event;
 use tokens::{NoRandomness, Token, Tokens};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
+
+/// Every resource.
+pub const RESOURCES: &[Resource] = &[
+    openapi::RESOURCE,
+    stream::RESOURCE,
+    identity::RESOURCE,
+    invites::RESOURCE,
+    requests::RESOURCE,
+    blocks::RESOURCE,
+    friends::RESOURCE,
+    introductions::RESOURCE,
+    rooms::RESOURCE,
+    settings::RESOURCE,
+    messages::RESOURCE,
+    drafts::RESOURCE,
+    relays::RESOURCE,
+    lookups::RESOURCE,
+    devices::RESOURCE,
+    backup::RESOURCE,
+    device::RESOURCE,
+    condition::RESOURCE,
+    sessions::RESOURCE,
+];
+
+/// All routes.
+pub fn routes() -> impl Iterator<Item = &'static Route> {
+    RESOURCES.iter().flat_map(|resource| resource.routes)
+}
+
+/// An event's name and data. Names only what changed; the content is read by its own route.
+pub fn event(event: &Event) -> (&'static str, Value) {
+    use serde_json::json;
+    match event {
+        Event::Message { room, message } => ("message", json!({ "conversation_id": room.to_string(), "message": message.to_string() })),
+        Event::MessageState { message } => ("message_state", json!({ "message": message.to_string() })),
+        Event::Request(request) => ("request", json!({ "request": request.to_string() })),
+        Event::Friend(peer) => ("friend", json!({ "id": peer.to_string() })),
+        Event::Room(room) => ("room", json!({ "room": room.to_string() })),
+        Event::Drafts => ("drafts", json!({})),
+        Event::Online { peer, online } => ("online", json!({ "id": peer.to_string(), "online": online })),
+        Event::Warning(warning) => {
+            let (kind, text) = events::warning_text(*warning);
+            ("warning", json!({ "warning": kind, "text": text }))
+        }
+    }
+}
 
 /// Connections at once, those that are being closed among them; the next waits for one to end.
 const TASKS_MAX: usize = 512;
@@ -127,8 +175,9 @@ impl Api {
         let nonce = Token::random()?.secret().chars().take(16).collect();
         let shared = Shared {
             tokens: Tokens::new(token, port, kept, file),
-            log: EventLog::start(&node, nonce),
+            log: EventLog::start(&node, nonce, event),
             door: Door::default(),
+            describe: || openapi::document(RESOURCES),
             address,
             hosts: [format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")],
             node,
@@ -158,7 +207,7 @@ impl Api {
 
 fn router(state: &ApiState) -> Router {
     let (mut api, mut entrance) = (Router::new(), Router::new());
-    for route in routes::routes() {
+    for route in routes() {
         let router = if route.is_entrance { &mut entrance } else { &mut api };
         *router = std::mem::take(router).route(route.path, (route.handler)());
     }
@@ -250,3 +299,6 @@ async fn too_long_a_stranger(visitor: &Visitor) {
         std::future::pending::<()>().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

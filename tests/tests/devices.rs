@@ -23,7 +23,8 @@ mod settings;
 
 use std::collections::BTreeSet;
 use symbolon_core::command::{
-    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, RelayState, Reply, RoomStanding, Trust, Who,
+    Command, CommandError, FriendView, JoiningView, MessageState, OwnDeviceView, OwnDevicesView, PairingView, RelayState, Reply,
+    RoomStanding, Trust, Who,
 };
 use symbolon_core::seam::{Event, Warning};
 use symbolon_presence::id::MessageId;
@@ -57,14 +58,14 @@ fn give_relay(sim: &mut Sim, ix: Ix) {
 
 fn code(sim: &mut Sim, ix: Ix) -> String {
     match sim.command(ix, Command::DevicePair { tell: None }) {
-        Ok(Reply::Paired { code, .. }) => code,
+        Ok(Reply::Paired(PairingView { code, .. })) => code,
         other => panic!("no code: {:?}", other.err()),
     }
 }
 
 fn devices(sim: &mut Sim, ix: Ix) -> (Vec<OwnDeviceView>, Option<JoiningView>) {
     match sim.command(ix, Command::Devices) {
-        Ok(Reply::Devices { devices, joining }) => (devices, joining),
+        Ok(Reply::Devices(OwnDevicesView { devices, joining })) => (devices, joining),
         other => panic!("no devices: {:?}", other.err()),
     }
 }

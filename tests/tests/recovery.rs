@@ -12,7 +12,10 @@ mod rooms;
 mod words;
 
 use std::collections::BTreeSet;
-use symbolon_core::command::{BackupCursor, BackupPlace, Command, CommandError, FriendView, MessageState, OwnDeviceView, Reply, Who};
+use symbolon_core::command::{
+    BackupCursor, BackupPlace, Command, CommandError, FriendView, MessageState, OwnDeviceView, OwnDevicesView, PairingView, Reply,
+    SealedPart, Who,
+};
 use symbolon_core::seam::{Address, Event, Warning};
 use symbolon_core::wire::{BackupPart, backup_key};
 use symbolon_presence::codec;
@@ -55,7 +58,7 @@ fn backup(sim: &mut Sim, ix: Ix, entropy: &Secret) -> Vec<BackupPart> {
     let mut cursor = BackupCursor { id: Nonce([7; 16]), index: 0, place: BackupPlace::Head };
     let mut parts = Vec::new();
     loop {
-        let Ok(Reply::Backup { sealed, next, .. }) = sim.command(ix, Command::Backup(cursor)) else { panic!("no part") };
+        let Ok(Reply::Backup(SealedPart { sealed, next, .. })) = sim.command(ix, Command::Backup(cursor)) else { panic!("no part") };
         parts.push(BackupPart::open(&sealed, &backup_key(entropy), &cursor.id, cursor.index).expect("it opens with the words"));
         match next {
             Some(next) => cursor = next,
@@ -110,7 +113,7 @@ fn friend_views(sim: &mut Sim, ix: Ix) -> Vec<FriendView> {
 
 fn devices(sim: &mut Sim, ix: Ix) -> Vec<OwnDeviceView> {
     match sim.command(ix, Command::Devices) {
-        Ok(Reply::Devices { devices, .. }) => devices,
+        Ok(Reply::Devices(OwnDevicesView { devices, .. })) => devices,
         other => panic!("no devices: {:?}", other.err()),
     }
 }
@@ -225,7 +228,7 @@ fn a_restored_device_pairs_another_one_when_the_first_is_lost_and_its_names_come
     let fresh = restore(&mut sim, &entropy, &parts);
     assert!(sim.run_until(5 * HOUR, |sim| all_mutual(sim, fresh, 2)));
     assert!(sim.command(fresh, Command::Rename { friend: Who("Ben".into()), name: "Benny".into() }).is_ok());
-    let Ok(Reply::Paired { code, .. }) = sim.command(fresh, Command::DevicePair { tell: None }) else { panic!("no code") };
+    let Ok(Reply::Paired(PairingView { code, .. })) = sim.command(fresh, Command::DevicePair { tell: None }) else { panic!("no code") };
     let third = sim.add("Third");
     let (_, link) = sim.add_relay();
     assert!(sim.command(third, Command::RelayAdd { link, claim: None }).is_ok());
@@ -320,7 +323,7 @@ fn the_words_are_shown_until_they_are_confirmed_and_backups_open_with_them_ever_
 fn a_backup_of_before_a_device_was_removed_is_good_for_friends_at_once() {
     let mut sim = friends(8);
     let entropy = phrase(&mut sim, ANA);
-    let Ok(Reply::Paired { code, .. }) = sim.command(ANA, Command::DevicePair { tell: None }) else { panic!("no code") };
+    let Ok(Reply::Paired(PairingView { code, .. })) = sim.command(ANA, Command::DevicePair { tell: None }) else { panic!("no code") };
     let laptop = sim.add("Laptop");
     let (_, link) = sim.add_relay();
     assert!(sim.command(laptop, Command::RelayAdd { link, claim: None }).is_ok());

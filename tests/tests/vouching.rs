@@ -1,7 +1,7 @@
 //! Vouched rooms: people knock at a room, and a member who knows them lets them in.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use symbolon_core::command::{Command, CommandError, Direction, Reply, RequestKind, RequestStatus, RequestView, Who};
+use symbolon_core::command::{CardView, Command, CommandError, Direction, Reply, RequestKind, RequestStatus, RequestView, Who};
 use symbolon_core::wire::Capabilities;
 use symbolon_presence::id::{RoomAlias, RoomId};
 use symbolon_presence::time::{DAY, HOUR, MINUTE, SECOND};
@@ -85,7 +85,7 @@ fn counts(sim: &mut Sim, who: &[Ix]) -> Vec<usize> {
 
 fn card(sim: &mut Sim, ix: Ix) -> String {
     match sim.command(ix, Command::RoomCard(name(ROOM))) {
-        Ok(Reply::Card { card, .. }) => card,
+        Ok(Reply::Card(CardView { card, .. })) => card,
         Ok(_) => panic!("another answer"),
         Err(error) => panic!("{error:?}"),
     }

@@ -1,10 +1,10 @@
-//! What the user can ask for, and the answers.
+//! What the user can ask for, the answers, and what happens meanwhile.
 //!
 //! These types are what the local API and the command line translate to JSON; the names
 //! of fields there stand in the API's own description.
 
 use symbolon_presence::address::Address;
-use symbolon_presence::id::{GrantId, MessageId, Nonce, RequestId};
+use symbolon_presence::id::{GrantId, MessageId, PeerId, RequestId, RoomId};
 use symbolon_presence::kdf::Secret;
 use symbolon_presence::time::Timestamp;
 
@@ -15,13 +15,16 @@ mod friend;
 mod identity;
 mod message;
 mod moves;
+mod quiet;
 mod relay;
 mod request;
 mod room;
 mod status;
+mod warning;
+mod who;
 
-pub use backup::{BackupCursor, BackupPlace};
-pub use device::{JoiningView, OwnDeviceView};
+pub use backup::{BackupCursor, BackupPlace, SealedPart};
+pub use device::{JoiningView, OwnDeviceView, OwnDevicesView, PairingView};
 pub use error::CommandError;
 pub use friend::{Build, FriendView, Path, Trust};
 pub use identity::{IdentityView, InviteState, InviteView, SettingsView};
@@ -29,8 +32,15 @@ pub use message::{DraftView, MessageState, MessageView, Tally};
 pub use moves::MoveKeys;
 pub use relay::{RelayState, RelayView};
 pub use request::{AskedRoom, Direction, RequestKind, RequestStatus, RequestView};
-pub use room::{HEIRS_MAX, MemberView, RoomRole, RoomStanding, RoomView};
+pub use room::{CardView, HEIRS_MAX, MemberView, RoomRole, RoomStanding, RoomView};
 pub use status::{DhtView, DoctorView, LanView, LookupView, RecoveryView, StatusView};
+pub use warning::Warning;
+pub use who::Who;
+
+/// What users type for it on a command line, set apart by spaces: no name can pose as one of these words.
+pub const VERBS: &str = "accept add backup block completions demo device doctor export findable friends hide id ignore introduce invite \
+                         lookup man name page read relay rename requests room search send settings status stop unblock unfriend up \
+                         verify";
 
 /// A wish of the user.
 #[derive(Clone, PartialEq, Eq)]
@@ -313,23 +323,6 @@ pub enum Command {
     Doctor,
 }
 
-// Texts, notes and links must not reach a log by way of `Debug`.
-impl std::fmt::Debug for Command {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Command(..)")
-    }
-}
-
-/// Whom the user means: a petname, a Peer ID, or a request id, as typed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Who(pub String);
-
-impl std::fmt::Debug for Who {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Who(..)")
-    }
-}
-
 /// The answer to a command that did what was asked.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
@@ -384,28 +377,11 @@ pub enum Reply {
         relays: Vec<String>,
     },
     /// To [`Command::Backup`].
-    Backup {
-        /// The backup's.
-        id: Nonce,
-        /// The part as it stands in the file.
-        sealed: Vec<u8>,
-        /// What comes next; none behind the last part.
-        next: Option<BackupCursor>,
-    },
+    Backup(SealedPart),
     /// To [`Command::DevicePair`].
-    Paired {
-        /// What is typed or scanned at the other device.
-        code: String,
-        /// When it stops being good.
-        expires: Timestamp,
-    },
+    Paired(PairingView),
     /// To commands about own devices: the first one first, then by serial.
-    Devices {
-        /// The devices.
-        devices: Vec<OwnDeviceView>,
-        /// How far this one is that asks to be somebody's.
-        joining: Option<JoiningView>,
-    },
+    Devices(OwnDevicesView),
     /// To [`Command::DeviceResend`]: how many texts are sent again.
     Resent(u32),
     /// To [`Command::Settings`] and commands that change one.
@@ -415,12 +391,7 @@ pub enum Reply {
     /// To every command about one room.
     Room(RoomView),
     /// To [`Command::RoomCard`].
-    Card {
-        /// The card (`symbolon:…`).
-        card: String,
-        /// When it stops being good.
-        expires: Timestamp,
-    },
+    Card(CardView),
     /// To [`Command::Rooms`], [`Command::RoomsWith`] and [`Command::RoomsLeaveWith`]: by name.
     Rooms(Vec<RoomView>),
     /// To [`Command::RoomMembers`]: ourselves first, then by name.
@@ -431,8 +402,37 @@ pub enum Reply {
     Doctor(DoctorView),
 }
 
-impl std::fmt::Debug for Reply {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reply(..)")
-    }
+/// What the user may want to know at once. Identifies, never repeats content: the face
+/// reads the rest by command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A message of somebody else is durable here.
+    Message {
+        /// Conversation.
+        room: RoomId,
+        /// The message.
+        message: MessageId,
+    },
+    /// The state of one of our messages has changed.
+    MessageState {
+        /// The message.
+        message: MessageId,
+    },
+    /// A request is new or its status has changed.
+    Request(RequestId),
+    /// A friend is new, renamed, or changed state.
+    Friend(PeerId),
+    /// A room is new, or something of it has changed.
+    Room(RoomId),
+    /// Something else is being written than before, here or at another device of ours.
+    Drafts,
+    /// A friend came or went.
+    Online {
+        /// Who.
+        peer: PeerId,
+        /// Whether a link to one of the friend's devices is open.
+        online: bool,
+    },
+    /// Something the owner should look at; the text is for people, without ids or names.
+    Warning(Warning),
 }

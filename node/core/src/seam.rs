@@ -5,8 +5,9 @@
 //! once the turn that carried it is durable.
 
 use crate::command::{Command, CommandError, Path, Reply};
-use symbolon_presence::id::{LookupId, MessageId, PeerId, PublicKeyBytes, RequestId, RoomId};
+use symbolon_presence::id::{LookupId, PublicKeyBytes};
 
+pub use crate::command::{Event, Warning};
 pub use symbolon_presence::address::Address;
 pub use symbolon_presence::lan::LanPlaces;
 
@@ -239,70 +240,4 @@ pub enum CloseReason {
     Idle,
     /// The other side is blocked or no friend any longer.
     Refused,
-}
-
-/// What the user may want to know at once. Identifies, never repeats content: the face
-/// reads the rest by command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A message of somebody else is durable here.
-    Message {
-        /// Conversation.
-        room: RoomId,
-        /// The message.
-        message: MessageId,
-    },
-    /// The state of one of our messages has changed.
-    MessageState {
-        /// The message.
-        message: MessageId,
-    },
-    /// A request is new or its status has changed.
-    Request(RequestId),
-    /// A friend is new, renamed, or changed state.
-    Friend(PeerId),
-    /// A room is new, or something of it has changed.
-    Room(RoomId),
-    /// Something else is being written than before, here or at another device of ours.
-    Drafts,
-    /// A friend came or went.
-    Online {
-        /// Who.
-        peer: PeerId,
-        /// Whether a link to one of the friend's devices is open.
-        online: bool,
-    },
-    /// Something the owner should look at; the text is for people, without ids or names.
-    Warning(Warning),
-}
-
-/// Warnings to the owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Warning {
-    /// An invite that was already used was presented again, by somebody else.
-    InviteReused,
-    /// An expired invite was presented.
-    InviteExpired,
-    /// Something else lies in the place of an invite's body: somebody who has the link has put it there.
-    InviteSpoiled,
-    /// A request came with other keys than an earlier one under the same request id.
-    KeysChanged,
-    /// A friend has seen a newer state of this folder than it holds.
-    OlderCopy,
-    /// Another copy of this folder runs; this one has stopped.
-    SecondCopy,
-    /// Another copy of this folder runs; this one becomes a device of its own.
-    CopyMoves,
-    /// A friend's device came back from an older copy and has a new room.
-    FriendReturned,
-    /// A friend's device was restored, and continues as a new one.
-    FriendDevice,
-    /// A friend has said by their recovery phrase which devices are theirs.
-    FriendListed,
-    /// A further device of ours has come.
-    OwnDeviceCame,
-    /// A device of ours was removed.
-    OwnDeviceGone,
-    /// This device was removed by another one of ours.
-    RemovedHere,
 }

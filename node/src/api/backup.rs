@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::routing::post;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use symbolon_core::command::{BackupCursor, BackupPlace, Command, Reply};
+use symbolon_core::command::{BackupCursor, BackupPlace, Command, Reply, SealedPart};
 use symbolon_presence::codec;
 use symbolon_presence::id::{Nonce, base32};
 
@@ -79,7 +79,7 @@ async fn part(State(state): State<ApiState>, Json(body): Json<BackupBody>) -> An
 }
 
 fn show_part(reply: &Reply) -> Option<Value> {
-    let Reply::Backup { id, sealed, next } = reply else { return None };
+    let Reply::Backup(SealedPart { id, sealed, next }) = reply else { return None };
     let next = next.map(|next| base32().encode(&codec::encode(&next)));
     Some(json!({ "id": base32().encode(id.as_bytes()), "part": base32().encode(sealed), "cursor": next }))
 }

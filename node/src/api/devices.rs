@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use symbolon_core::command::{Command, CommandError, OwnDeviceView, Reply};
+use symbolon_core::command::{Command, CommandError, OwnDeviceView, OwnDevicesView, PairingView, Reply};
 use symbolon_presence::words::read_recovery_words;
 use zeroize::Zeroizing;
 
@@ -66,7 +66,7 @@ fn schemas() -> Schemas {
 }
 
 fn show(reply: &Reply) -> Option<Value> {
-    let Reply::Devices { devices, joining } = reply else { return None };
+    let Reply::Devices(OwnDevicesView { devices, joining }) = reply else { return None };
     let mut shown = list("devices", devices, view);
     let joining = joining.map(|joining| json!({ "over": joining.is_over, "reason": joining.reason }));
     shown.as_object_mut()?.insert("joining".to_owned(), joining.unwrap_or(Value::Null));
@@ -89,7 +89,7 @@ fn view(view: &OwnDeviceView) -> Value {
 }
 
 fn show_code(reply: &Reply) -> Option<Value> {
-    let Reply::Paired { code, expires } = reply else { return None };
+    let Reply::Paired(PairingView { code, expires }) = reply else { return None };
     let qr = Qr::link(code).map(|qr| qr.svg());
     Some(json!({ "code": code, "expires": super::json::time(*expires), "qr": qr }))
 }

@@ -8,7 +8,7 @@
 use crate::handle::{NodeHandle, NumberedEvent};
 use axum::response::sse;
 use futures::Stream;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,10 +34,14 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lagged(pub u64);
 
+/// How an event is shown: its name, and its data.
+pub type View = fn(&Event) -> (&'static str, Value);
+
 /// The memory of events.
 #[derive(Debug)]
 pub struct EventLog {
     nonce: String,
+    view: View,
     ring: Mutex<Ring>,
     newest: watch::Receiver<u64>,
 }
@@ -50,9 +54,9 @@ struct Ring {
 
 impl EventLog {
     /// Begins to remember; ends with the node, and every stream with it.
-    pub fn start(node: &NodeHandle, nonce: String) -> Arc<Self> {
+    pub fn start(node: &NodeHandle, nonce: String, view: View) -> Arc<Self> {
         let (sender, newest) = watch::channel(0);
-        let log = Arc::new(Self { nonce, ring: Mutex::default(), newest });
+        let log = Arc::new(Self { nonce, view, ring: Mutex::default(), newest });
         tokio::spawn(pump(Arc::clone(&log), node.subscribe(), node.clone(), sender));
         log
     }
@@ -108,7 +112,7 @@ impl EventLog {
     }
 
     fn push(&self, event: &NumberedEvent) -> u64 {
-        let (kind, data) = view(&event.event);
+        let (kind, data) = (self.view)(&event.event);
         let mut ring = self.ring();
         ring.last = ring.last.saturating_add(1);
         if ring.entries.len() >= RING {
@@ -180,24 +184,8 @@ impl Listener {
     }
 }
 
-/// An event's name and data. Names only what changed; the content is read by its own route.
-fn view(event: &Event) -> (&'static str, Value) {
-    match event {
-        Event::Message { room, message } => ("message", json!({ "conversation_id": room.to_string(), "message": message.to_string() })),
-        Event::MessageState { message } => ("message_state", json!({ "message": message.to_string() })),
-        Event::Request(request) => ("request", json!({ "request": request.to_string() })),
-        Event::Friend(peer) => ("friend", json!({ "id": peer.to_string() })),
-        Event::Room(room) => ("room", json!({ "room": room.to_string() })),
-        Event::Drafts => ("drafts", json!({})),
-        Event::Online { peer, online } => ("online", json!({ "id": peer.to_string(), "online": online })),
-        Event::Warning(warning) => {
-            let (kind, text) = warning_text(*warning);
-            ("warning", json!({ "warning": kind, "text": text }))
-        }
-    }
-}
-
-fn warning_text(warning: Warning) -> (&'static str, &'static str) {
+/// What is said of a warning: its name, and a sentence.
+pub(super) fn warning_text(warning: Warning) -> (&'static str, &'static str) {
     match warning {
         Warning::InviteReused => (
             "invite_reused",
@@ -257,7 +245,7 @@ mod tests {
 
     fn log() -> EventLog {
         let (_, newest) = watch::channel(0);
-        EventLog { nonce: "n".to_owned(), ring: Mutex::default(), newest }
+        EventLog { nonce: "n".to_owned(), view: super::super::event, ring: Mutex::default(), newest }
     }
 
     fn fill(log: &EventLog, count: u64) {

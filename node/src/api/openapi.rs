@@ -1,9 +1,23 @@
 //! The API's description (OpenAPI 3.1), made from the resources that it is handed.
 
 use super::errors::Fault;
-use super::route::{Resource, Route};
+use super::route::{Resource, Route, read};
 use super::schema::{id, number, object, reference, text, texts};
+use super::state::ApiState;
+use axum::Json;
+use axum::extract::State;
+use axum::routing::get;
 use serde_json::{Map, Value, json};
+
+/// Route and schema.
+pub const RESOURCE: Resource = Resource {
+    routes: &[read("/api/v1/openapi.json", "Description", "This description.", || get(description))],
+    schemas: || vec![("Description", json!({ "type": "object" }))],
+};
+
+async fn description(State(state): State<ApiState>) -> Json<Value> {
+    Json(state.describe())
+}
 
 /// The whole document.
 pub fn document(resources: &[Resource]) -> Value {

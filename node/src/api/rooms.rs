@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use symbolon_core::command::{Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, Who};
+use symbolon_core::command::{CardView, Command, CommandError, MemberView, Reply, RoomRole, RoomStanding, RoomView, Who};
 use symbolon_core::names::is_same;
 
 /// Routes and schemas.
@@ -206,7 +206,7 @@ struct WithQuery {
 
 async fn card(State(state): State<ApiState>, Json(body): Json<RoomBody>) -> Answer {
     let show = |reply: &Reply| {
-        let Reply::Card { card, expires } = reply else { return None };
+        let Reply::Card(CardView { card, expires }) = reply else { return None };
         Some(json!({ "card": card, "expires": time_of(*expires), "qr": Qr::link(card).map(|qr| qr.svg()) }))
     };
     answer_about(&state, &body.room, Command::RoomCard(Who(body.room.clone())), show).await

@@ -4,6 +4,7 @@ use super::door::Door;
 use super::events::EventLog;
 use super::tokens::{Token, Tokens};
 use crate::handle::NodeHandle;
+use serde_json::Value;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub(super) struct Shared {
     pub(super) tokens: Tokens,
     pub(super) log: Arc<EventLog>,
     pub(super) door: Door,
+    /// What the API says of itself.
+    pub(super) describe: fn() -> Value,
     pub(super) address: SocketAddr,
     pub(super) hosts: [String; 3],
 }
@@ -32,6 +35,10 @@ impl ApiState {
 
     pub(super) fn log(&self) -> &Arc<EventLog> {
         &self.0.log
+    }
+
+    pub(super) fn describe(&self) -> Value {
+        (self.0.describe)()
     }
 
     /// What a request's `Host` may say.

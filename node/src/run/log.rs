@@ -1,6 +1,7 @@
 //! What `up -v` tells on stderr: that something happened, never to whom. No line holds an id, a name, an
 //! address or a text, so a log may be shown to somebody who helps.
 
+use crate::api;
 use crate::handle::NodeHandle;
 use symbolon_core::seam::Event;
 use tokio::sync::broadcast::error::RecvError;
@@ -18,15 +19,16 @@ pub(super) async fn tell(handle: NodeHandle) {
 }
 
 fn line(event: &Event) {
-    match event {
-        Event::Online { online: true, .. } => tracing::info!("a link to a friend is open"),
-        Event::Online { online: false, .. } => tracing::info!("the last link to a friend has ended"),
-        Event::Request(_) => tracing::info!("a request is new or has changed"),
-        Event::Friend(_) => tracing::debug!("a friend is new or has changed"),
-        Event::Room(_) => tracing::debug!("a room is new or has changed"),
-        Event::Drafts => tracing::debug!("something else is being written"),
-        Event::Message { .. } => tracing::debug!("a message has come"),
-        Event::MessageState { .. } => tracing::debug!("a message of ours has got further"),
-        Event::Warning(warning) => tracing::info!(?warning, "the node has something to say: see `symbolon status`"),
+    if let Event::Online { online: true, .. } = event {
+        tracing::info!("a link to a friend is open");
+    } else if let Event::Online { online: false, .. } = event {
+        tracing::info!("the last link to a friend has ended");
+    } else if let Event::Request(_) = event {
+        tracing::info!("a request is new or has changed");
+    } else if let Event::Warning(warning) = event {
+        tracing::info!(?warning, "the node has something to say: see `symbolon status`");
+    } else {
+        let (kind, _) = api::event(event);
+        tracing::debug!(kind, "something is new or has changed");
     }
 }

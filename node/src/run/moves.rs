@@ -16,7 +16,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use symbolon_core::command::{BackupCursor, BackupPlace, Command, MoveKeys, Reply};
+use symbolon_core::command::{BackupCursor, BackupPlace, Command, MoveKeys, Reply, SealedPart};
 use symbolon_core::{CoreConfig, command};
 use symbolon_presence::codec;
 use symbolon_presence::id::Nonce;
@@ -88,7 +88,7 @@ fn write(store: Store, backup: &Path) -> Result<Box<MoveKeys>, RunError> {
     let mut answered = |reply: Result<Reply, command::CommandError>| {
         match reply {
             Ok(Reply::MoveKeys(taken)) => keys = Some(taken),
-            Ok(Reply::Backup { id, sealed, next: behind }) => {
+            Ok(Reply::Backup(SealedPart { id, sealed, next: behind })) => {
                 *next.borrow_mut() = behind;
                 if let Err(error) = file.borrow_mut().put_sealed(&id, &sealed) {
                     failed = Some(error);

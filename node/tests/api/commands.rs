@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use symbolon_core::command::{Command, Direction, MessageState, RequestStatus, Who};
 use symbolon_core::seam::Event;
 use symbolon_node::api::errors::Fault;
-use symbolon_node::api::routes::routes;
+use symbolon_node::api::routes;
 
 fn keys(value: &Value) -> BTreeSet<String> {
     value.as_object().unwrap().keys().cloned().collect()

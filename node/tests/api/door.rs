@@ -6,7 +6,7 @@ use std::time::Duration;
 use symbolon_node::api::door::{CONNECTIONS_MAX, STRANGERS_MAX};
 use symbolon_node::api::extract::BRIEF_MAX;
 use symbolon_node::api::guard::CONTENT_SECURITY_POLICY;
-use symbolon_node::api::routes::routes;
+use symbolon_node::api::routes;
 use symbolon_node::api::tokens::{ONE_TIME_LIFE, Token};
 use symbolon_node::api::{Api, BODY_MAX, HEAD_TIMEOUT, StartError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,7 +4,7 @@ use super::clock::NodeClock;
 use super::rooms::{ClearRooms, Rooms};
 use super::store::MemoryStore;
 use super::trace::Trace;
-use symbolon_core::command::{BackupCursor, BackupPlace, Command, Reply};
+use symbolon_core::command::{BackupCursor, BackupPlace, Command, Reply, SealedPart};
 use symbolon_core::seam::{Action, CommandId, Event, Input};
 use symbolon_core::table::Change;
 use symbolon_core::wire::{BackupPart, Capabilities};
@@ -199,7 +199,9 @@ impl SimNode {
         let Some(Reply::MoveKeys(keys)) = self.ask(now, Command::MoveKeys) else { panic!("it is to move") };
         let mut next = Some(BackupCursor { id: Nonce([3; 16]), index: 0, place: BackupPlace::Head });
         while let Some(cursor) = next {
-            let Some(Reply::Backup { sealed, next: behind, .. }) = self.ask(now, Command::Backup(cursor)) else { panic!("no part") };
+            let Some(Reply::Backup(SealedPart { sealed, next: behind, .. })) = self.ask(now, Command::Backup(cursor)) else {
+                panic!("no part")
+            };
             let part = BackupPart::open(&sealed, keys.backup_key(), &cursor.id, cursor.index).expect("it opens");
             let taken = fresh.ask(now, Command::Move { keys: keys.clone(), part: symbolon_presence::codec::encode(&part) });
             assert!(taken.is_some(), "it is taken");

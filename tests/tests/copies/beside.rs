@@ -1,6 +1,7 @@
 //! A copy that runs beside the original.
 
 use super::*;
+use symbolon_core::command::OwnDevicesView;
 
 #[test]
 fn a107_a_copy_that_runs_elsewhere_is_said_by_both_and_one_goes_on() {
@@ -36,7 +37,7 @@ fn at_relays(seed: u64) -> Sim {
 
 fn devices(sim: &mut Sim, ix: Ix) -> Vec<OwnDeviceView> {
     match sim.command(ix, Command::Devices) {
-        Ok(Reply::Devices { devices, .. }) => devices,
+        Ok(Reply::Devices(OwnDevicesView { devices, .. })) => devices,
         other => panic!("{:?}", other.err()),
     }
 }

@@ -64,7 +64,7 @@ fn s4_33_friends_are_written_to_once_when_a_device_has_come_and_only_if_its_user
     for wish in [None, Some("I have a tablet now")] {
         let mut sim = friends(22);
         let told = Command::DevicePair { tell: wish.map(str::to_owned) };
-        let Ok(Reply::Paired { code, .. }) = sim.command(ANA, told) else { panic!("no code") };
+        let Ok(Reply::Paired(PairingView { code, .. })) = sim.command(ANA, told) else { panic!("no code") };
         let tablet = sim.add("Tablet");
         give_relay(&mut sim, tablet);
         sim.run_for(MINUTE);

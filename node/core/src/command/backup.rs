@@ -18,6 +18,17 @@ pub struct BackupCursor {
     pub place: BackupPlace,
 }
 
+/// One part of a backup.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedPart {
+    /// The backup's.
+    pub id: Nonce,
+    /// The part as it stands in the file.
+    pub sealed: Vec<u8>,
+    /// What comes next; none behind the last part.
+    pub next: Option<BackupCursor>,
+}
+
 /// What a part of a backup holds, and from where on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub enum BackupPlace {

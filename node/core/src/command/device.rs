@@ -36,3 +36,21 @@ pub struct JoiningView {
     /// Why it waits, or has failed.
     pub reason: Option<&'static str>,
 }
+
+/// Our own devices.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OwnDevicesView {
+    /// The first one first, then by serial.
+    pub devices: Vec<OwnDeviceView>,
+    /// How far this one is that asks to be somebody's.
+    pub joining: Option<JoiningView>,
+}
+
+/// A pairing code.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PairingView {
+    /// What is typed or scanned at the other device.
+    pub code: String,
+    /// When it stops being good.
+    pub expires: Timestamp,
+}

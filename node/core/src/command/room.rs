@@ -2,6 +2,7 @@
 
 use super::friend::Trust;
 use symbolon_presence::id::{PeerId, RoomId};
+use symbolon_presence::time::Timestamp;
 
 /// A room that this node is or was in.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,4 +112,13 @@ pub struct MemberView {
     pub role: RoomRole,
     /// Whether it is us.
     pub is_me: bool,
+}
+
+/// A card by which people knock at a room.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CardView {
+    /// The card (`symbolon:…`).
+    pub card: String,
+    /// When it stops being good.
+    pub expires: Timestamp,
 }

@@ -1,7 +1,7 @@
 //! What the user does with their own devices.
 
 use super::machines::Machines;
-use crate::command::{BackupCursor, CommandError, Reply};
+use crate::command::{BackupCursor, CommandError, OwnDevicesView, PairingView, Reply, SealedPart};
 use crate::devices::{self, Made};
 use crate::state::State;
 use crate::table::Table;
@@ -13,14 +13,14 @@ use symbolon_presence::kdf::Secret;
 
 pub(super) fn pair(state: &mut State, turn: &mut Turn<'_>, tell: Option<String>) -> Result<Reply, Failed> {
     let (code, expires) = devices::pair(state, turn, tell)?;
-    Ok(Reply::Paired { code, expires })
+    Ok(Reply::Paired(PairingView { code, expires }))
 }
 
 /// Makes the next part of a backup.
 pub(super) fn backup(state: &State, turn: &mut Turn<'_>, cursor: BackupCursor) -> Result<Reply, Failed> {
     let Made { sealed, next } = devices::part(state, turn, &cursor)?;
     let next = next.map(|place| BackupCursor { index: cursor.index.saturating_add(1), place, ..cursor });
-    Ok(Reply::Backup { id: cursor.id, sealed, next })
+    Ok(Reply::Backup(SealedPart { id: cursor.id, sealed, next }))
 }
 
 pub(super) fn join(state: &mut State, machines: &mut Machines<'_>, turn: &mut Turn<'_>, code: &str) -> Result<Reply, Failed> {
@@ -30,7 +30,7 @@ pub(super) fn join(state: &mut State, machines: &mut Machines<'_>, turn: &mut Tu
 }
 
 pub(super) fn all(state: &State, machines: &Machines<'_>) -> Reply {
-    Reply::Devices { devices: views::devices::all(state, machines.delivery), joining: views::devices::joining(state) }
+    Reply::Devices(OwnDevicesView { devices: views::devices::all(state, machines.delivery), joining: views::devices::joining(state) })
 }
 
 pub(super) fn remove(state: &mut State, machines: &Machines<'_>, turn: &mut Turn<'_>, which: &str) -> Result<Reply, Failed> {

@@ -2,7 +2,7 @@
 
 use super::machines::Machines;
 use super::requests;
-use crate::command::{CommandError, Reply, RoomRole, Who};
+use crate::command::{CardView, CommandError, Reply, RoomRole, Who};
 use crate::groups;
 use crate::people::{self, Target};
 use crate::seam::Event;
@@ -107,7 +107,7 @@ pub(super) fn set_role(state: &mut State, turn: &mut Turn<'_>, room: &Who, who: 
 pub(super) fn card(state: &mut State, turn: &mut Turn<'_>, room: &Who) -> Result<Reply, Failed> {
     let room = resolve(state, room)?;
     let (card, expires) = vouching::card(state, turn, &room)?;
-    Ok(Reply::Card { card, expires })
+    Ok(Reply::Card(CardView { card, expires }))
 }
 
 /// Knocks at a room.

@@ -191,16 +191,17 @@ impl Devices {
     /// What users are shown.
     fn listen(&mut self, state: &State, events: Vec<Event>) {
         for event in events {
-            match event {
-                Event::MessageState { message } => {
-                    if self.states.len() < STATES_MAX {
-                        self.states.insert(message);
-                    }
+            // Others are nothing that devices of ours agree about.
+            if let Event::MessageState { message } = event {
+                if self.states.len() < STATES_MAX {
+                    self.states.insert(message);
                 }
-                Event::Friend(peer) => self.changed.extend(state.friends.get(&peer).map(Friend::person)),
-                Event::Room(room) => self.rooms.changed(room),
-                Event::Drafts => self.drafts.changed(),
-                Event::Message { .. } | Event::Request(_) | Event::Online { .. } | Event::Warning(_) => {}
+            } else if let Event::Friend(peer) = event {
+                self.changed.extend(state.friends.get(&peer).map(Friend::person));
+            } else if let Event::Room(room) = event {
+                self.rooms.changed(room);
+            } else if event == Event::Drafts {
+                self.drafts.changed();
             }
         }
     }
