@@ -2,8 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `args` | every command and flag |
-//! | `commands` | what they do: ask the node by its local API, show the answer |
+//! | `commands` | every command: how it is typed, and what it does: it asks the node by its local API, and shows the answer |
+//! | `args` | the flags of those that have several |
 //! | `up`, `relay` | the node, or a relay, in the foreground |
 //! | `pages` | completions of shells, man pages |
 //! | `demo` | the whole, played through on this machine |
@@ -23,10 +23,11 @@ mod show;
 mod text;
 mod up;
 
-use args::{BackupVerb, Cli, RelayVerb, Verb, help};
+use args::{BackupVerb, RelayVerb, flags};
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use client::Client;
+use commands::{Cli, Verb, help};
 use failure::{CLOSED, FAILED, Failure, LOST, USAGE};
 use output::{Output, complain};
 use std::path::PathBuf;
@@ -166,7 +167,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let json = arguments.iter().take_while(|word| *word != "--").any(|word| word == "--json");
     if error.kind() == ErrorKind::DisplayHelp
-        && let Some(word) = help::flag_for_text(&arguments)
+        && let Some(word) = flags::flag_for_text(&arguments)
     {
         return fail(&Failure::taken_for_a_flag(word), Output { json });
     }

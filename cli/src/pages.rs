@@ -1,6 +1,6 @@
 //! What a packager installs beside the command: completions of shells, and man pages.
 
-use crate::args::help;
+use crate::commands::help;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap_complete::Shell;
@@ -45,7 +45,7 @@ pub fn man(folder: &Path, output: Output) -> Result<(), Failure> {
 fn titled(page: &str) -> String {
     let mut out = page.replace(".SH EXTRA\nExamples:\n", ".SH EXAMPLES\n").replace(".SH EXTRA\nExample:\n", ".SH EXAMPLES\n");
     out = out.replace("\nExit status: ", "\n.SH EXIT STATUS\n");
-    for (title, first) in help::titles() {
+    for (title, first) in help::GROUPS {
         let first = format!(".TP\nsymbolon\\-{first}(1)\n");
         out = out.replacen(&first, &format!(".SS {title}\n{first}"), 1);
     }

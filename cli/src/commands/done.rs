@@ -1,6 +1,7 @@
 //! What to do when a command did what was asked, and its answer could not be written.
 
-use crate::args::{DeviceVerb, IdVerb, InviteVerb, LookupVerb, RelayVerb, RequestsVerb, RoomVerb, Verb};
+use super::Verb;
+use crate::args::{DeviceVerb, IdVerb, InviteVerb, LookupVerb, RelayVerb, RoomVerb};
 
 const SENT: &str = "Your text was accepted all the same: do not send it again. `symbolon read` shows it.";
 const INVITED: &str =
@@ -23,21 +24,29 @@ pub fn hint(verb: &Verb) -> Option<&'static str> {
     Some(is.into_iter().find_map(|(is, hint)| is.then_some(hint)).unwrap_or(CHANGED))
 }
 
+/// Any other command has changed something.
 fn only_shows(verb: &Verb) -> bool {
-    match verb {
-        Verb::Up(_) | Verb::Demo | Verb::Completions { .. } | Verb::Man { .. } | Verb::Friends { .. } | Verb::Status | Verb::Doctor => true,
-        Verb::Read(_) | Verb::Search { .. } | Verb::Export { .. } | Verb::Page { sign_out: false } => true,
-        Verb::Id { verb } => !matches!(verb, Some(IdVerb::Phrase { confirm: true })),
-        Verb::Invite(flags) => matches!(flags.verb, Some(InviteVerb::List)),
-        Verb::Requests { verb, all: _ } => !matches!(verb, Some(RequestsVerb::Cancel { .. })),
-        Verb::Verify { words, .. } => words.is_empty(),
-        Verb::Settings { value, .. } => value.is_none(),
-        Verb::Room { verb } => matches!(verb, RoomVerb::List { .. } | RoomVerb::Members { .. } | RoomVerb::Card { .. }),
-        Verb::Relay { verb } => matches!(verb, RelayVerb::Run(_) | RelayVerb::List | RelayVerb::Status | RelayVerb::Info),
-        Verb::Device { verb } => matches!(verb, DeviceVerb::List { .. }),
-        Verb::Lookup { verb } => matches!(verb, LookupVerb::List),
-        Verb::Stop | Verb::Backup { .. } | Verb::Name { .. } | Verb::Add { .. } | Verb::Accept { .. } | Verb::Ignore { .. } => false,
-        Verb::Block { .. } | Verb::Unblock { .. } | Verb::Rename { .. } | Verb::Introduce { .. } | Verb::Hide { .. } => false,
-        Verb::Unfriend { .. } | Verb::Send(_) | Verb::Findable { .. } | Verb::Page { sign_out: true } => false,
-    }
+    let shows_alone = matches!(
+        verb,
+        Verb::Up(_)
+            | Verb::Demo
+            | Verb::Completions { .. }
+            | Verb::Man { .. }
+            | Verb::Friends { .. }
+            | Verb::Status
+            | Verb::Doctor
+            | Verb::Read(_)
+            | Verb::Search { .. }
+            | Verb::Export { .. }
+            | Verb::Page { sign_out: false }
+            | Verb::Id { verb: None | Some(IdVerb::Phrase { confirm: false }) }
+            | Verb::Requests { verb: None, .. }
+            | Verb::Settings { value: None, .. }
+            | Verb::Room { verb: RoomVerb::List { .. } | RoomVerb::Members { .. } | RoomVerb::Card { .. } }
+            | Verb::Relay { verb: RelayVerb::Run(_) | RelayVerb::List | RelayVerb::Status | RelayVerb::Info }
+            | Verb::Device { verb: DeviceVerb::List { .. } }
+            | Verb::Lookup { verb: LookupVerb::List }
+    );
+    let lists = matches!(verb, Verb::Invite(flags) if matches!(flags.verb, Some(InviteVerb::List)));
+    shows_alone || lists || matches!(verb, Verb::Verify { words, .. } if words.is_empty())
 }

@@ -1,6 +1,6 @@
 //! What is typed as an argument, or comes by standard input.
 
-use crate::args::help;
+use crate::args::flags;
 use crate::failure::Failure;
 use crate::output::Output;
 use std::io::{IsTerminal as _, Read as _};
@@ -26,7 +26,7 @@ pub(super) fn typed(output: Output, argument: &str) -> Result<String, Failure> {
 /// The text of `send` when none stands behind the name, though a flag may.
 pub(super) fn text_of_stdin(output: Output) -> Result<String, Failure> {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let flag = help::flag_for_text(&arguments).map(Failure::taken_for_a_flag);
+    let flag = flags::flag_for_text(&arguments).map(Failure::taken_for_a_flag);
     match flag {
         // Nobody types a text behind a flag that was meant as one.
         Some(failure) if std::io::stdin().is_terminal() => Err(failure),

@@ -6,64 +6,17 @@
 //! Look-alikes are found by the skeletons of Unicode Technical Standard 39, in two orders:
 //! capital I is like small l before letters are made small, and unlike it after.
 
+use crate::command::VERBS;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::skeleton;
 
-/// Words that a name could pass for on a command line or in the program's own sentences.
-/// A test of the command compares them with its verbs.
-pub const RESERVED: &[&str] = &[
-    "accept",
-    "add",
-    "all",
-    "anybody",
-    "backup",
-    "block",
-    "completions",
-    "conversation",
-    "demo",
-    "device",
-    "doctor",
-    "everybody",
-    "export",
-    "false",
-    "findable",
-    "friend",
-    "friends",
-    "help",
-    "hide",
-    "id",
-    "ignore",
-    "introduce",
-    "invite",
-    "lookup",
-    "man",
-    "me",
-    "name",
-    "nobody",
-    "null",
-    "off",
-    "on",
-    "page",
-    "read",
-    "relay",
-    "rename",
-    "requests",
-    "room",
-    "search",
-    "send",
-    "settings",
-    "somebody",
-    "status",
-    "stop",
-    "symbolon",
-    "true",
-    "unblock",
-    "unfriend",
-    "up",
-    "verify",
-    "version",
-    "you",
-];
+/// Words besides commands that a name could pass for on a command line or in the program's own sentences.
+const WORDS: &str = "all anybody conversation everybody false friend help me nobody null off on somebody symbolon true version you";
+
+/// All words that no name can pose as. A test of the command compares them with its verbs.
+pub fn reserved() -> impl Iterator<Item = &'static str> {
+    VERBS.split_whitespace().chain(WORDS.split_whitespace())
+}
 
 /// From so many letters on, a name made only of those that ids have looks like an id: the
 /// length of the ids of requests, rooms and devices.
@@ -186,7 +139,7 @@ pub fn pose(name: &str) -> Option<Pose> {
         return Some(Pose::Id);
     }
     let begins = |mark: &str| folded.starts_with(mark) || seen.starts_with(mark);
-    if begins("-") || begins("symbolon:") || RESERVED.iter().any(|word| *word == folded || read(word) == seen) {
+    if begins("-") || begins("symbolon:") || reserved().any(|word| word == folded || read(word) == seen) {
         return Some(Pose::Command);
     }
     let is_clean = clean(name) == name.nfc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");

@@ -9,37 +9,14 @@ use std::fmt::Write as _;
 /// Width of the names of commands in the list.
 const NAMES: usize = 13;
 
-/// The titles of groups, each with the command that stands first in it.
-pub fn titles() -> impl Iterator<Item = (&'static str, &'static str)> {
-    GROUPS.into_iter().filter_map(|(title, names)| Some((title, *names.first()?)))
-}
+/// The groups of commands, each with the one that stands first in it: it has all up to the next group's.
+pub const GROUPS: [(&str, &str); 6] =
+    [("Start", "up"), ("Friends", "invite"), ("Messages", "send"), ("This node", "id"), ("Servers", "relay"), ("Shell", "completions")];
 
-/// Commands in the order in which a newcomer needs them.
-const GROUPS: [(&str, &[&str]); 6] = [
-    ("Start", &["up", "page", "stop", "demo"]),
-    (
-        "Friends",
-        &[
-            "invite",
-            "add",
-            "requests",
-            "accept",
-            "ignore",
-            "friends",
-            "verify",
-            "rename",
-            "introduce",
-            "hide",
-            "block",
-            "unblock",
-            "unfriend",
-        ],
-    ),
-    ("Messages", &["send", "read", "search", "export", "room"]),
-    ("This node", &["id", "name", "findable", "settings", "device", "backup", "status", "doctor"]),
-    ("Servers", &["relay", "lookup"]),
-    ("Shell", &["completions", "man"]),
-];
+/// The commands in their order, which is the one in which a newcomer needs them. (What is changed in a [`Command`] goes to its end.)
+fn names() -> Vec<String> {
+    Cli::command().get_subcommands().map(|one| one.get_name().to_owned()).collect()
+}
 
 /// What is typed first, and what it does.
 const EXAMPLES: [(&str, &str); 5] = [
@@ -90,9 +67,10 @@ pub fn command() -> Command {
 
 /// The same for man pages: there, clap's own list of commands stands.
 pub fn for_man() -> Command {
-    let names = GROUPS.into_iter().flat_map(|(_, names)| names);
-    let command =
-        names.zip(0..).fold(with_examples(), |command, (name, place)| command.mut_subcommand(name, |one| one.display_order(place)));
+    let command = names()
+        .iter()
+        .zip(0..)
+        .fold(with_examples(), |command, (name, place)| command.mut_subcommand(name, |one| one.display_order(place)));
     command.after_help(format!("{}\n{EXIT}", examples(WIDTH)))
 }
 
@@ -115,12 +93,12 @@ fn with_examples() -> Command {
 fn overview(command: &Command) -> String {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     let mut out = format!("{}\nUsage: symbolon [OPTIONS] COMMAND\n", labelled("", &about));
-    for (title, names) in GROUPS {
-        let _ = write!(out, "\n{title}:\n");
-        for name in names {
-            let about = command.find_subcommand(name).and_then(Command::get_about).map(ToString::to_string).unwrap_or_default();
-            out.push_str(&row(name, &about));
+    for name in names() {
+        if let Some((title, _)) = GROUPS.into_iter().find(|(_, first)| *first == name) {
+            let _ = write!(out, "\n{title}:\n");
         }
+        let about = command.find_subcommand(&name).and_then(Command::get_about).map(ToString::to_string).unwrap_or_default();
+        out.push_str(&row(&name, &about));
     }
     out.push_str("\nOptions:\n");
     for (flag, about) in [
@@ -179,65 +157,15 @@ pub fn hint(error: &clap::Error, arguments: &[String]) -> String {
     }
 }
 
-/// What stands where the text of `send` could stand, and is a flag: nobody can know what was meant.
-pub fn flag_for_text(arguments: &[String]) -> Option<&str> {
-    let mut words = arguments.iter().map(String::as_str).skip_while(|word| *word != "send").skip(1);
-    let mut has_name = false;
-    while let Some(word) = words.next() {
-        match word {
-            "--" => return None,
-            "--data" | "--expires" | "--wait" | "--timeout" => {
-                words.next();
-            }
-            "--help" | "--json" | "--verbose" if has_name => return Some(word),
-            _ if word.starts_with("--") => {}
-            _ if word.len() > 1 && word.starts_with('-') && word.chars().skip(1).all(|c| "hv".contains(c)) => {
-                if has_name {
-                    return Some(word);
-                }
-            }
-            // The text stands there.
-            _ if has_name => return None,
-            _ => has_name = true,
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
     #[test]
-    fn flag_in_the_place_of_the_text_is_seen() {
-        let seen = |line: &str| {
-            let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-            flag_for_text(&words).map(str::to_owned)
-        };
-        for (line, flag) in [
-            ("send Ben -h", Some("-h")),
-            ("--data send send Ben x", None),
-            ("send --wait stored Ben --json", Some("--json")),
-            ("send Ben --expires 7d -vv", Some("-vv")),
-            ("send -v Ben hi", None),
-            ("send Ben hi --json", None),
-            ("send Ben -- -h", None),
-            ("send --help", None),
-            ("send Ben -hello", None),
-            ("send Ben -", None),
-            ("read Ben -h", None),
-        ] {
-            assert_eq!(seen(line).as_deref(), flag, "{line}");
-        }
-    }
-
-    #[test]
-    fn every_command_stands_in_one_group() {
-        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
-        let all: BTreeSet<String> = Cli::command().get_subcommands().map(|one| one.get_name().to_owned()).collect();
-        assert_eq!(grouped.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>(), all);
-        assert_eq!(grouped.len(), all.len());
+    fn groups_begin_at_the_first_command_and_stand_in_the_order_of_theirs() {
+        let names = names();
+        let at: Vec<Option<usize>> = GROUPS.iter().map(|(_, first)| names.iter().position(|name| name == first)).collect();
+        assert!(at.first() == Some(&Some(0)) && at.iter().all(Option::is_some) && at.is_sorted(), "{at:?}");
     }
 
     #[test]
