@@ -20,6 +20,7 @@ mod crypto;
 mod epoch;
 mod extensions;
 pub mod limits;
+mod pack;
 mod room;
 mod rows;
 mod split;

@@ -6,6 +6,7 @@
 //! which one type of OpenMLS needs to be read back.
 
 use super::crypto::Crypto;
+use super::pack::{pack, unpack};
 use super::rows::{MlsRows, RowCache, RowsError};
 use super::split::{Parts, split};
 use openmls_traits::OpenMlsProvider;
@@ -278,11 +279,11 @@ impl<R: MlsRows> StorageProvider<V> for Storage<'_, R> {
             self.cache.note_stale(key);
             return Ok(());
         }
-        let Parts { before, mut present } = split(value, self.with_past).ok_or(RowsError).map_err(|e| self.cache.fail(e))?;
+        let Parts { before, present } = split(value, self.with_past).ok_or(RowsError).map_err(|e| self.cache.fail(e))?;
         if self.space == Space::Current {
             self.cache.clear_stale(&key);
         }
-        self.cache.put(key, std::mem::take(&mut *present));
+        self.cache.put(key, std::mem::take(&mut *pack(&present)));
         let Some(before) = before else { return Ok(()) };
         let key = self.key(Kind::PastSecrets, group)?;
         if self.cache.get(&key)?.is_none_or(|row| *row != *before) {
@@ -297,8 +298,9 @@ impl<R: MlsRows> StorageProvider<V> for Storage<'_, R> {
             return Err(self.cache.fail(RowsError));
         }
         // Older builds wrote both as one row.
-        let Some(before) = self.cache.get(&self.key(Kind::PastSecrets, group)?)? else { return self.read(Kind::MessageSecrets, group) };
+        let before = self.cache.get(&self.key(Kind::PastSecrets, group)?)?.unwrap_or_default();
         let Some(present) = self.cache.get(&self.key(Kind::MessageSecrets, group)?)? else { return Ok(None) };
+        let present = unpack(&present).ok_or(RowsError).map_err(|e| self.cache.fail(e))?;
         let whole = Zeroizing::new([before.as_slice(), present.as_slice()].concat());
         rmp_serde::from_slice(&whole).map(Some).map_err(|_| self.cache.fail(RowsError))
     }
