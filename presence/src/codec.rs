@@ -6,6 +6,7 @@
 //! anything is read, and no wire type is recursive, so that memory and stack stay bounded.
 
 use core::fmt;
+use minicbor::encode::Write;
 use minicbor::{Decode, Encode};
 
 /// First byte of every frame and record: the version of the wire.
@@ -13,6 +14,9 @@ pub const VERSION: u8 = 1;
 /// First byte of every stored row. It rises when rows change and the wire does not, or the other way round; what rows of
 /// an older store become is the business of the migration.
 pub const ROW_VERSION: u8 = 1;
+
+/// Most frames and rows are no longer, so that what they are written into does not grow step by step.
+const USUAL: usize = 512;
 
 /// Why bytes were not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +55,8 @@ pub fn encode_row<T: Encode<()>>(value: &T) -> Vec<u8> {
 }
 
 fn behind<T: Encode<()>>(version: u8, value: &T) -> Vec<u8> {
-    let mut out = vec![version];
+    let mut out = Vec::with_capacity(USUAL);
+    out.push(version);
     append(value, &mut out);
     out
 }
@@ -82,10 +87,31 @@ fn read_behind<'b, T: Encode<()> + Decode<'b, ()>>(known: u8, bytes: &'b [u8], m
         return Err(CodecError::Version);
     }
     let value: T = minicbor::decode(body).map_err(|_| CodecError::Malformed)?;
-    if behind(known, &value) != bytes {
+    if !encodes_to(&value, body) {
         return Err(CodecError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Whether this is the encoding of a value. Nothing is written anywhere.
+fn encodes_to<T: Encode<()>>(value: &T, bytes: &[u8]) -> bool {
+    let mut expected = Expected(bytes);
+    minicbor::encode(value, &mut expected).is_ok() && expected.0.is_empty()
+}
+
+/// What is still to be encoded.
+struct Expected<'a>(&'a [u8]);
+
+/// Something else was encoded.
+struct Differs;
+
+impl Write for Expected<'_> {
+    type Error = Differs;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Differs> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(Differs)?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]

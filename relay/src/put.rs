@@ -46,8 +46,14 @@ pub struct Put {
 impl Put {
     /// Wraps an envelope. None when it has no size of [`envelope::BUCKETS`].
     pub fn new(address: Vec<u8>, key: &Secret, ttl: u32, usage: Option<Nonce>, envelope: Vec<u8>) -> Option<Self> {
-        let bucket = envelope::bucket(&envelope)?;
         let frame = envelope::frame_id(&envelope);
+        Self::known(address, key, ttl, usage, envelope, frame)
+    }
+
+    /// As [`Put::new`], for an envelope whose id is known.
+    pub fn known(address: Vec<u8>, key: &Secret, ttl: u32, usage: Option<Nonce>, envelope: Vec<u8>, frame: FrameId) -> Option<Self> {
+        debug_assert_eq!(frame, envelope::frame_id(&envelope), "the id of another envelope");
+        let bucket = envelope::bucket(&envelope)?;
         let mut put = Self { address, bucket, ttl, frame, usage, mac: [0; 16], envelope };
         put.mac = put.expected_mac(key);
         Some(put)

@@ -104,7 +104,7 @@ pub(crate) fn put_for(row: &OutboxRow, device: &Device) -> Option<Put> {
         Some(via) => (via.entry.address.clone(), via.key.clone(), via.usage),
         None => (device.entry.address.clone(), device.put.clone()?, None),
     };
-    Put::new(address, &key, TTL, usage, row.envelope.clone())
+    Put::known(address, &key, TTL, usage, row.envelope.clone(), row.frame)
 }
 
 /// The mailboxes at relays where a row can be left for a device.
@@ -115,5 +115,5 @@ pub(crate) fn relay_mailboxes_of<'a>(row: &'a OutboxRow, device: &'a Device) -> 
 /// The put that leaves a row at a relay.
 pub(crate) fn put_at(row: &OutboxRow, mailbox: &RelayMailbox) -> Option<Put> {
     let usage = row.via.as_ref().and_then(|via| via.usage);
-    Put::new(mailbox.entry.address.clone(), &mailbox.key, TTL, usage, row.envelope.clone())
+    Put::known(mailbox.entry.address.clone(), &mailbox.key, TTL, usage, row.envelope.clone(), row.frame)
 }

@@ -141,7 +141,7 @@ impl Intake {
         let row: Option<rows::Unopened> = turn.row(Table::Unopened, frame.as_bytes())?;
         self.stays = false;
         if let Some(row) = row {
-            self.known_by(state, delivery, turn, (Origin::Kept(frame), &row.envelope, tag), (found, None))?;
+            self.known_by(state, delivery, turn, (Origin::Kept(frame), (frame, &row.envelope), tag), (found, None))?;
         }
         if !self.stays {
             self.unopened.remove(turn, &frame);

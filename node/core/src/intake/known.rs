@@ -29,10 +29,9 @@ impl Intake {
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
         origin: Origin,
-        envelope: &[u8],
+        (frame, envelope): (FrameId, &[u8]),
         tag: Tag,
     ) -> Result<(), TurnFailed> {
-        let frame = frame_id(envelope);
         let found = match self.tags.ready(state, &tag) {
             Some(found) => Some(found),
             None => {
@@ -49,7 +48,7 @@ impl Intake {
             None => before::open(state, turn.sure, &tag, envelope).map(|(found, payload)| (found, Some(payload))),
         };
         match found {
-            Some(found) => self.known_by(state, delivery, turn, (origin, envelope, tag), found),
+            Some(found) => self.known_by(state, delivery, turn, (origin, (frame, envelope), tag), found),
             None => {
                 self.nobodys(state, delivery, turn, (origin, envelope), &tag);
                 Ok(())
@@ -63,10 +62,10 @@ impl Intake {
         state: &mut State,
         delivery: &mut Delivery,
         turn: &mut Turn<'_>,
-        (origin, envelope, tag): (Origin, &[u8], Tag),
+        (origin, (frame, envelope), tag): (Origin, (FrameId, &[u8]), Tag),
         (found, of_before): (Found, Option<Vec<u8>>),
     ) -> Result<(), TurnFailed> {
-        let (device, frame) = (found.device, frame_id(envelope));
+        let device = found.device;
         let is_refused = people::is_refused(state, &device);
         if is_refused && rooms::shared_with(state, &device).is_none() {
             // What a stranger gets who writes under a tag that nobody expects: silence, a fault,

@@ -106,7 +106,7 @@ impl Intake {
         match kind(&put.envelope) {
             Some(Kind::First) => self.first(state, delivery, turn, origin, &put.envelope, &admitted),
             Some(Kind::Known(tag)) if matches!(admitted.scope, Scope::Friends(_)) || is_of_member(state, &admitted.grant) => {
-                self.known(state, delivery, turn, origin, &put.envelope, tag)
+                self.known(state, delivery, turn, origin, (put.frame, &put.envelope), tag)
             }
             Some(Kind::Known(_)) | None => {
                 self.count(DropReason::Malformed);
@@ -161,7 +161,7 @@ impl Intake {
                 delivery.fault(state, turn, origin);
             }
             Some((device, tag)) if state.friend_of(&device).is_some_and(|friend| friend.giving) => {
-                return self.known(state, delivery, turn, origin, &put.envelope, tag);
+                return self.known(state, delivery, turn, origin, (put.frame, &put.envelope), tag);
             }
             Some(_) => {
                 delivery.acknowledge(state, turn, origin, None, put.frame, Outcome::Refused(Refusal::Stale));
@@ -252,7 +252,7 @@ impl Intake {
                 self.first(state, delivery, turn, origin, &deposit.envelope, &admitted)?;
             }
             Some(Kind::Known(tag)) if deposit.queue == Queue::Direct || was_of_member(state, &deposit.grant) => {
-                self.known(state, delivery, turn, origin, &deposit.envelope, tag)?
+                self.known(state, delivery, turn, origin, (frame_id(&deposit.envelope), &deposit.envelope), tag)?
             }
             Some(Kind::Known(_)) | None => self.count(DropReason::Malformed),
         }

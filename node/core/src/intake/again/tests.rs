@@ -273,7 +273,7 @@ fn a_friend_on_a_proved_link_may_be_early_by_a_window_and_a_stranger_by_nothing(
         let link = proved(&mut delivery, state, turn, &ben, 1);
         let mut put = |state: &mut State, turn: &mut Turn<'_>, delivery: &mut Delivery, envelope: &[u8]| {
             let Some(Kind::Known(tag)) = kind(envelope) else { panic!("a known envelope") };
-            intake.known(state, delivery, turn, Origin::Link(link), envelope, tag).unwrap();
+            intake.known(state, delivery, turn, Origin::Link(link), (frame_id(envelope), envelope), tag).unwrap();
         };
         for round in 0..2 {
             for _ in 0..WINDOW {
