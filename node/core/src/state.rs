@@ -279,6 +279,14 @@ impl State {
         self.requests.insert(request.id, request);
     }
 
+    /// Changes an invite's row and saves it.
+    pub fn change_invite(&mut self, turn: &mut Turn<'_>, grant: &GrantId, change: impl FnOnce(&mut Invite)) {
+        if let Some(invite) = self.invites.get_mut(grant) {
+            change(invite);
+            turn.put(Table::Invite, grant.as_bytes(), invite);
+        }
+    }
+
     /// Saves an invite.
     pub fn save_invite(&mut self, turn: &mut Turn<'_>, invite: Invite) {
         turn.put(Table::Invite, invite.grant.as_bytes(), &invite);

@@ -1,7 +1,7 @@
 //! What the device lists of people say, and that ours is shown to friends and to our other devices. They are made and taken in `keeping`.
 
 use super::speak;
-use crate::rows::{Friend, Listed, ListedTold};
+use crate::rows::{Friend, ListedTold};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
 use crate::wire::{Capabilities, RoomPayload};
@@ -31,7 +31,8 @@ pub(super) fn needs_words(state: &State) -> bool {
 /// Shows a friend's device, or another one of ours, our list, if it has not seen it in their present room. False when there is no place
 /// for it now.
 pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, friend: &Friend) -> Result<bool, TurnFailed> {
-    let Some(Listed { number, list, .. }) = state.listed.get(&state.own.person()).cloned() else { return Ok(true) };
+    let listed = state.listed.get(&state.own.person());
+    let Some((number, list)) = listed.map(|row| (row.number, &row.list)) else { return Ok(true) };
     let has_seen = |device: &DeviceId| {
         let told = state.devices.get(device).and_then(|row| row.listed_told);
         told.is_some_and(|told| told.room == friend.room && told.number == number)
@@ -42,7 +43,8 @@ pub(super) fn tell(state: &mut State, turn: &mut Turn<'_>, friend: &Friend) -> R
     if !speak::is_ready(state, friend) {
         return Ok(false);
     }
-    speak::say_in_room(state, turn, friend, &RoomPayload::DeviceList(Box::new(list)))?;
+    let said = RoomPayload::DeviceList(Box::new(list.clone()));
+    speak::say_in_room(state, turn, friend, &said)?;
     for device in &friend.devices {
         if let Some(row) = state.device_mut(device) {
             row.listed_told = Some(ListedTold { room: friend.room, number });

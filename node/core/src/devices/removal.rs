@@ -143,22 +143,23 @@ pub(super) fn end(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Resu
     let Some(friend) = state.friends.get(peer).cloned() else { return Ok(()) };
     let stands = |row: &PeerId| row != peer && state.friends.get(row).is_some_and(|friend| friend.state != FriendState::Ended);
     let heirs: Vec<PeerId> = persons::rows_of(state, peer).into_iter().filter(stands).collect();
+    let (person, has_head) = (friend.person(), friend.follows.is_some() || persons::is_own(state, &friend));
+    let (petname, trust, unread, read_to) = (friend.petname.clone(), friend.trust, friend.unread, friend.read_to);
     if friend.state != FriendState::Ended {
-        friendships::end_device(state, turn, friend.clone())?;
+        friendships::end_device(state, turn, friend)?;
     }
-    if friend.follows.is_some() || persons::is_own(state, &friend) {
+    if has_head {
         // Another row stands for them already; and of our own devices nobody else's row does.
         return Ok(());
     }
     let Some(heir) = heirs.first().copied() else {
         // Only here was it the last one: our others have devices of theirs that can be asked.
         let has_more = |said: &PersonSaid| said.standing == PersonStanding::Friend && said.peers.iter().any(|other| other != peer);
-        if state.persons.get(&friend.person()).is_some_and(|row| has_more(&row.said)) {
+        if state.persons.get(&person).is_some_and(|row| has_more(&row.said)) {
             people::update(state, turn, peer, |friend| friend.state = FriendState::Half)?;
         }
         return Ok(());
     };
-    let (petname, trust, unread, read_to) = (friend.petname, friend.trust, friend.unread, friend.read_to);
     state.change_friend(turn, &heir, |friend| {
         friend.follows = None;
         friend.petname = petname;

@@ -148,7 +148,7 @@ pub(crate) fn read(contact: &[u8], sure: Timestamp) -> Option<VerifiedContact> {
 
 /// Says yes to a member who has asked: an Offer goes by the way in that they have handed us.
 pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
-    let row = state.requests.get(id).cloned().ok_or(CommandError::NotFound)?;
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
     match row.status {
         RequestStatus::Pending | RequestStatus::Ignored if !row.expires.is_expired_at(turn.now) => {}
         RequestStatus::Accepted | RequestStatus::Confirmed => return Ok(()),
@@ -164,7 +164,7 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     if people::is_blocked(state, &row.peer, &contact.chain) {
         return Err(CommandError::IsBlocked.into());
     }
-    state.save_request(turn, Request { status: RequestStatus::Accepted, ..row });
+    state.change_request(turn, id, |row| row.status = RequestStatus::Accepted);
     let offer = ask(state, turn, contact, None, Trust::Room)?;
     // It is the answer to what is shown already.
     state.change_request(turn, &offer, |row| row.in_room = Some(InRoom { invite: None, contact: None, device_of: None, room: None }));

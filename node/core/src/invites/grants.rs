@@ -232,11 +232,15 @@ pub(crate) fn erase(state: &mut State, turn: &mut Turn<'_>, mut row: Request) {
 pub(crate) fn sweep(state: &mut State, turn: &mut Turn<'_>) -> Result<(), TurnFailed> {
     let ended: Vec<RequestId> = state.requests.values().filter(|row| has_ended(row.status)).map(|row| row.id).collect();
     for id in ended {
-        let Some(row) = state.requests.get(&id).cloned() else { continue };
+        let Some(row) = state.requests.get(&id) else { continue };
         match row.ended {
             // Of a folder that was written before this was noted.
-            None => state.save_request(turn, Request { ended: Some(turn.stamp), ..row }),
-            Some(at) if turn.sure.since(at) >= GRANT_GRACE && !is_erased(&row) => {
+            None => {
+                let at = turn.stamp;
+                state.change_request(turn, &id, |row| row.ended = Some(at));
+            }
+            Some(at) if turn.sure.since(at) >= GRANT_GRACE && !is_erased(row) => {
+                let row = row.clone();
                 end(state, turn, &row);
                 erase(state, turn, row);
             }

@@ -148,11 +148,13 @@ pub(crate) fn used(state: &mut State, turn: &mut Turn<'_>, invite: Invite, by: R
 /// Notes that something else lies in the place of an invite's body, or nothing else any more. The user is warned
 /// when it begins.
 pub(crate) fn note_spoiled(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, since: Option<Timestamp>) {
-    let Some(invite) = state.invites.get(grant).filter(|invite| invite.spoiled.is_some() != since.is_some()).cloned() else { return };
+    if state.invites.get(grant).is_none_or(|invite| invite.spoiled.is_some() == since.is_some()) {
+        return;
+    }
     if since.is_some() {
         state.rates.warn(turn, Warning::InviteSpoiled);
     }
-    state.save_invite(turn, Invite { spoiled: since, ..invite });
+    state.change_invite(turn, grant, |invite| invite.spoiled = since);
 }
 
 /// The record that a person publishes. Its package is kept until somebody used it; then
