@@ -6,6 +6,7 @@
 
 BEGIN {
     SEP = "\001"
+    LONGEST = 80
     src = crate "/src/"
     for (i = 1; i < ARGC; i++) module[module_of(ARGV[i])] = 1
     read_list()
@@ -13,7 +14,17 @@ BEGIN {
 
 FNR == 1 {
     if (count) draw()
-    file = FILENAME; me = module_of(FILENAME); count = 0; inside = ""
+    file = FILENAME; me = module_of(FILENAME); count = 0; inside = ""; begun = 0
+}
+
+# A function goes from its `fn` to the brace that stands below it, as rustfmt sets them.
+begun && substr($0, 1, indent) == margin && substr($0, indent + 1) ~ /^(}|\).*;)$/ {
+    if (substr($0, indent + 1) == "}" && FNR - begun >= LONGEST) long(FNR - begun + 1)
+    begun = 0
+}
+!begun && /^ *(pub(\([a-z: ]+\))? )?((const|async|unsafe) )*fn [a-z]/ && !/[;}]$/ {
+    begun = FNR; match($0, /^ */); indent = RLENGTH; margin = substr($0, 1, indent)
+    function_ = $0; sub(/^.*fn /, "", function_); sub(/[^a-z0-9_].*/, "", function_)
 }
 
 {
@@ -53,6 +64,7 @@ function complain(text) { print "error: " crate ": " text > "/dev/stderr"; bad =
 #   crate node/core
 #   only rooms names cipher
 #   only people and route name PeopleNotice
+#   table commands run
 #   floor who is who
 #       people
 #   to go
@@ -71,6 +83,7 @@ function read_list(    text, here, to_go) {
             split(text, part, " ")
             holder[part[6]] = part[2] " or " part[4]
         }
+        else if (text ~ /^table [a-z0-9_\/]+ [a-z0-9_]+$/) { split(text, part, " "); table[part[2] " " part[3]] = 1 }
         else if (text ~ /^floor /) { floors++; to_go = 0 }
         else if (text == "to go") to_go = 1
         else if (to_go) {
@@ -83,6 +96,12 @@ function read_list(    text, here, to_go) {
         else { floor[text] = floors; modules++ }
     }
     close(list)
+}
+
+# A function of so many lines: a table may have them, one arm for each of many.
+function long(lines) {
+    if ((me " " function_) in table) tables_met[me " " function_] = 1
+    else complain("the function " function_ " has " lines " lines, and one has at most " LONGEST ", except that it is a table (" file ")")
 }
 
 # ---- reading ----
@@ -264,6 +283,7 @@ function judge(    i, name, pair, f, t) {
         else if (!(pair in inner)) complain(pair " is gone: take it off the list")
         else if (!reaches(part[2], part[1])) complain(pair " is in no circle: take it off the list")
     }
+    for (name in table) if (!(name in tables_met)) complain("the table " name " is short, or gone: take it off the list")
     for (name in module) if (!(name in done)) walk(name, " ")
     if (!bad) printf "ok: %s (%d modules, %d floors, %d arrows to go)\n", crate, modules, floors, arrows_to_go
 }

@@ -20,7 +20,7 @@ use crate::run::open::{open_store, read_passphrase};
 use crate::run::{RunError, STOP_TIMEOUT, Signals};
 use crate::shell::live::Ways;
 use crate::shell::{self, Ends, INPUT_QUEUE};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use machine::{Facts, RelayParts};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,21 +80,7 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
     let shown = what_is_set(&config, &set, &announce);
     let data = config.data.clone();
     let net = Net::start(wanted, input_sender).await.map_err(|error| net_error(&error))?;
-    // One that stands in for a kept port that is taken is for this run only.
-    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port && !net.port_moved()) {
-        Kept::write_port(&store, port).map_err(|error| store_error(&error))?;
-    }
-    // Noted once it was had.
-    if config.port.is_some() && !kept.is_port_named {
-        Kept::write_port_named(&store).map_err(|error| store_error(&error))?;
-    }
-    // Kept once the transport has read it.
-    if announce != kept.announce {
-        Kept::write_announce(&store, &announce).map_err(|error| store_error(&error))?;
-    }
-    if is_hub != kept.is_hub {
-        Kept::write_hub(&store, is_hub).map_err(|error| store_error(&error))?;
-    }
+    keep(&store, &kept, &net, config.port.is_some(), (&announce, is_hub)).map_err(|error| store_error(&error))?;
     // Nobody commands a relay yet, and nobody hears of events.
     let (commands_sender, commands) = mpsc::channel(1);
     let (events, _) = broadcast::channel(1);
@@ -157,6 +143,26 @@ pub async fn run(config: RelayConfig, ready: impl FnOnce(&RelayReady)) -> Result
             "Nothing that it has signed for is lost; just start it again.",
         )),
     }
+}
+
+/// Keeps for the next start what is new of this one.
+fn keep(store: &Store, kept: &Kept, net: &Net, names_port: bool, (announce, is_hub): (&[String], bool)) -> Result<(), StoreError> {
+    // One that stands in for a kept port that is taken is for this run only.
+    if let Some(port) = net.port().filter(|port| Some(*port) != kept.port && !net.port_moved()) {
+        Kept::write_port(store, port)?;
+    }
+    // Noted once it was had.
+    if names_port && !kept.is_port_named {
+        Kept::write_port_named(store)?;
+    }
+    // Kept once the transport has read it.
+    if announce != kept.announce.as_slice() {
+        Kept::write_announce(store, announce)?;
+    }
+    if is_hub != kept.is_hub {
+        Kept::write_hub(store, is_hub)?;
+    }
+    Ok(())
 }
 
 /// The network under the key and at the port of the last start, if this is a relay's folder.

@@ -224,3 +224,22 @@ fn a_file_of_more_than_450_lines_is_refused_wherever_it_stands() {
     made.write("target/debug/build/bound.rs", &lines(451));
     made.passes();
 }
+
+#[test]
+fn a_function_of_more_than_80_lines_is_refused_unless_it_is_listed_as_a_table() {
+    let function = |lines: usize| {
+        format!("impl Top {{\n    pub(super) fn long(\n        &self,\n    ) {{\n{}    }}\n}}\n", "        look();\n".repeat(lines - 4))
+    };
+    Made::with(&[("top.rs", &function(80))]).passes();
+    Made::with(&[("top.rs", &function(81))]).is_refused("the function long has 81 lines");
+    // Short ones, and one that is only declared, add up to none.
+    let short = "trait A {\n    fn a(\n        &self,\n    );\n    fn b(&self);\n}\nfn c() {}\nfn d() {\n    c();\n}\n";
+    Made::with(&[("top.rs", &format!("{short}{}", "// A note.\n".repeat(90)))]).passes();
+    let listed = |made: Made| {
+        let list = fs::read_to_string(made.0.path().join(".ci/floors.list")).unwrap();
+        made.write(".ci/floors.list", &list.replace("floor ground", "table top long\nfloor ground"));
+        made
+    };
+    listed(Made::with(&[("top.rs", &function(81))])).passes();
+    listed(Made::with(&[("top.rs", &function(80))])).is_refused("the table top long is short, or gone");
+}

@@ -7,7 +7,7 @@ use crate::seam::Address;
 use crate::table::Table;
 use crate::turn::load_all;
 use crate::turn::put_meta;
-use crate::turn::{Turn, TurnFailed, decode_row, read};
+use crate::turn::{Out, Turn, TurnFailed, decode_row, read};
 use crate::wire::{Capabilities, RelayMailbox, Whereabouts};
 use crate::world::Shelf;
 use minicbor::{Decode, Encode};
@@ -230,6 +230,11 @@ impl Own {
     }
 }
 
+/// A row of [`Table::Meta`], as it is after what this start has written.
+fn stored<T: for<'b> Decode<'b, ()> + Encode<()>>(shelf: &dyn Shelf, out: &Out, name: &[u8]) -> Result<Option<T>, TurnFailed> {
+    read(shelf, &out.changes, Table::Meta, name)?.map(|bytes| decode_row(&bytes)).transpose()
+}
+
 impl Own {
     /// Loads them; at first run draws an identity and writes it.
     pub fn load(
@@ -237,20 +242,17 @@ impl Own {
         shelf: &dyn Shelf,
         (now, sure): (Timestamp, Timestamp),
         rng: &mut ChaCha20Rng,
-        out: &mut crate::turn::Out,
+        out: &mut Out,
     ) -> Result<Self, TurnFailed> {
         let identity = match shelf.get(Table::Meta, b"identity")? {
             Some(bytes) => Identity::from_stored(&decode_row::<StoredIdentity>(&bytes)?),
             None => draw(now, rng, out),
         };
-        let meta = |name: &[u8], out: &crate::turn::Out| read(shelf, &out.changes, Table::Meta, name);
+        let meta = |name: &[u8], out: &Out| read(shelf, &out.changes, Table::Meta, name);
         let missing = TurnFailed("a row that must be in the store is missing");
-        let keys: MailboxKeys = decode_row(&meta(b"mailbox", out)?.ok_or(missing)?)?;
-        let friendship = decode_row(&meta(b"friendship", out)?.ok_or(missing)?)?;
-        let past = meta(b"past", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let revoked = meta(b"revoked", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let presence = match meta(b"presence", out)? {
-            Some(bytes) => decode_row(&bytes)?,
+        let keys: MailboxKeys = stored(shelf, out, b"mailbox")?.ok_or(missing)?;
+        let presence = match stored(shelf, out, b"presence")? {
+            Some(presence) => presence,
             None => {
                 let presence = OwnPresence::random(sure, rng);
                 put_meta(out, b"presence", &presence);
@@ -259,22 +261,10 @@ impl Own {
         };
         let direct = DirectKeys::load(meta(b"direct", out)?, sure, rng, out)?;
         let speaks = Speaks::load(meta(b"wire", out)?, sure, out)?;
-        let servers = meta(b"servers", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let lookups = meta(b"lookups", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let is_findable = meta(b"findable", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let asks_for_rooms = meta(b"rooms ask", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let vouches = meta(b"rooms vouch", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or(true);
-        let settings = meta(b"settings", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
         let starts = begin_start(meta(b"starts", out)?, now, rng)?;
-        let stored_name: String = decode_row(&meta(b"name", out)?.ok_or(missing)?)?;
-        let label = meta(b"label", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let gone = meta(b"gone", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
-        let backup_key = meta(b"backup key", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
-        let listed_before = meta(b"listed before", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
-        let moved = meta(b"moved", out)?.map(|bytes| decode_row(&bytes)).transpose()?;
+        let stored_name: String = stored(shelf, out, b"name")?.ok_or(missing)?;
         let own_serial = identity.chain.body().map_or(0, |body| body.serial);
-        let last_serial: u64 = meta(b"serial", out)?.map(|bytes| decode_row(&bytes)).transpose()?.unwrap_or_default();
-        let peer = identity.peer();
+        let last_serial: u64 = stored(shelf, out, b"serial")?.unwrap_or_default();
         let name = match name.filter(|name| *name != stored_name) {
             Some(name) => {
                 put_meta(out, b"name", &name);
@@ -283,13 +273,13 @@ impl Own {
             None => stored_name,
         };
         Ok(Self {
+            peer: identity.peer(),
             identity,
-            peer,
-            label,
-            gone,
-            backup_key,
-            listed_before,
-            moved,
+            label: stored(shelf, out, b"label")?.unwrap_or_default(),
+            gone: stored(shelf, out, b"gone")?,
+            backup_key: stored(shelf, out, b"backup key")?,
+            listed_before: stored(shelf, out, b"listed before")?,
+            moved: stored(shelf, out, b"moved")?,
             moves: false,
             last_serial: last_serial.max(own_serial),
             instance: starts.last().map_or([0; 16], |start| *start.instance.as_bytes()),
@@ -297,23 +287,23 @@ impl Own {
             capabilities: Capabilities::OURS,
             name,
             admission: Admission::new(keys),
-            friendship,
+            friendship: stored(shelf, out, b"friendship")?.ok_or(missing)?,
             direct,
             speaks,
-            past,
+            past: stored(shelf, out, b"past")?.unwrap_or_default(),
             presence,
-            servers,
-            lookups,
+            servers: stored(shelf, out, b"servers")?.unwrap_or_default(),
+            lookups: stored(shelf, out, b"lookups")?.unwrap_or_default(),
             lookups_now: Vec::new(),
             is_hub: false,
             starts,
             is_halted: false,
             has_gone_on: None,
             ignored: Vec::new(),
-            is_findable,
-            asks_for_rooms,
-            vouches,
-            settings,
+            is_findable: stored(shelf, out, b"findable")?.unwrap_or_default(),
+            asks_for_rooms: stored(shelf, out, b"rooms ask")?.unwrap_or_default(),
+            vouches: stored(shelf, out, b"rooms vouch")?.unwrap_or(true),
+            settings: stored(shelf, out, b"settings")?.unwrap_or_default(),
             records: BTreeMap::new(),
             away: BTreeMap::new(),
             bodies: BTreeMap::new(),
@@ -322,7 +312,7 @@ impl Own {
             bodies_ahead: BTreeMap::new(),
             places: Vec::new(),
             relay_mailboxes: load_all(shelf, Table::RelayMailbox, |row: &OwnRelayMailbox| row.link.mailbox())?,
-            revoked,
+            revoked: stored(shelf, out, b"revoked")?.unwrap_or_default(),
             dirty_starts: true,
         })
     }
@@ -405,7 +395,7 @@ impl Own {
 }
 
 /// Draws an identity and writes it.
-fn draw(now: Timestamp, rng: &mut ChaCha20Rng, out: &mut crate::turn::Out) -> Identity {
+fn draw(now: Timestamp, rng: &mut ChaCha20Rng, out: &mut Out) -> Identity {
     // Good from the same moment on for everybody, so also if this clock is ahead.
     let life = now.since(EARLIEST).saturating_add(limits::DEVICE_LIFETIME);
     let identity = Identity::generate(rng, EARLIEST, life);

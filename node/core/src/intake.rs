@@ -13,6 +13,7 @@ mod given;
 mod inside;
 mod known;
 mod opener;
+mod opening;
 mod outcome;
 mod put;
 mod seen;

@@ -40,6 +40,18 @@ pub(crate) enum Part {
     Before(MessageId),
 }
 
+/// The conversations that are read.
+fn conversations_of(state: &State, of: Option<Target>) -> Vec<RoomId> {
+    match of {
+        Some(Target::Friend(peer)) => state.friends.get(&peer).map(|friend| friend.conversation).into_iter().collect(),
+        Some(Target::Room(room)) => vec![room],
+        None => {
+            let friends = state.friends.values().filter(|friend| persons::is_shown(state, friend)).map(|friend| friend.conversation);
+            friends.chain(state.groups.rooms.keys().copied()).collect()
+        }
+    }
+}
+
 /// Reads history, oldest first: at most [`READ_LIMIT`] messages.
 pub(crate) fn read(
     state: &mut State,
@@ -49,14 +61,7 @@ pub(crate) fn read(
     limit: Option<usize>,
     peek: bool,
 ) -> Result<Vec<MessageView>, Failed> {
-    let conversations: Vec<RoomId> = match of {
-        Some(Target::Friend(peer)) => state.friends.get(&peer).map(|friend| friend.conversation).into_iter().collect(),
-        Some(Target::Room(room)) => vec![room],
-        None => {
-            let friends = state.friends.values().filter(|friend| persons::is_shown(state, friend)).map(|friend| friend.conversation);
-            friends.chain(state.groups.rooms.keys().copied()).collect()
-        }
-    };
+    let conversations = conversations_of(state, of);
     let count = limit.unwrap_or(READ_LIMIT).min(READ_LIMIT);
     // The first arrival that is wanted, and the first behind those.
     let (start, stop) = match part {

@@ -26,20 +26,7 @@ use symbolon_presence::time::Timestamp;
 
 /// Accepts a request: enters the offered room and answers every device of the initiator.
 pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), Failed> {
-    let row = state.requests.get(id).cloned().ok_or(CommandError::NotFound)?;
-    match (row.direction, row.status) {
-        (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => {}
-        // Accepting twice is accepting once.
-        (Direction::In, RequestStatus::Accepted | RequestStatus::Confirmed) => return Ok(()),
-        _ => return Err(CommandError::WrongStatus.into()),
-    }
-    if row.expires.is_expired_at(turn.now) {
-        return Err(CommandError::WrongStatus.into());
-    }
-    if row.renews.is_none() && state.own.is_expired(turn.stamp) {
-        // Nobody new would believe it.
-        return Err(CommandError::DeviceExpired.into());
-    }
+    let Some(row) = acceptable(state, turn, id)? else { return Ok(()) };
     let offer = row.body().ok_or(CommandError::WrongStatus)?;
     let chain = row.chain.clone().ok_or(CommandError::WrongStatus)?;
     if people::is_blocked(state, &row.peer, &chain) {
@@ -114,6 +101,24 @@ pub(crate) fn accept(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> 
     turn.notify(Event::Request(*id));
     turn.notify(Event::Friend(row.peer));
     Ok(())
+}
+
+/// A request that can be accepted; nothing if it was already: accepting twice is accepting once.
+fn acceptable(state: &State, turn: &Turn<'_>, id: &RequestId) -> Result<Option<Request>, CommandError> {
+    let row = state.requests.get(id).ok_or(CommandError::NotFound)?;
+    match (row.direction, row.status) {
+        (Direction::In, RequestStatus::Pending | RequestStatus::Ignored) => {}
+        (Direction::In, RequestStatus::Accepted | RequestStatus::Confirmed) => return Ok(None),
+        _ => return Err(CommandError::WrongStatus),
+    }
+    if row.expires.is_expired_at(turn.now) {
+        return Err(CommandError::WrongStatus);
+    }
+    if row.renews.is_none() && state.own.is_expired(turn.stamp) {
+        // Nobody new would believe it.
+        return Err(CommandError::DeviceExpired);
+    }
+    Ok(Some(row.clone()))
 }
 
 /// Joins the offered room with the connection's key and makes the Accept: the commit, and what friends get.

@@ -38,20 +38,7 @@ pub(crate) struct Answer {
 pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> Result<(), Rejected> {
     let Answer { first, device, statement, request } = answer;
     let row = state.requests.get(&request).cloned().ok_or(DropReason::Unexpected)?;
-    // The one we asked, and nobody else; about the Offer that is in force.
-    if row.direction != Direction::Out || device.peer != row.peer {
-        return Err(DropReason::Forged.into());
-    }
-    if statement.transcript != row.transcript {
-        // To the terms of an older revision: the newest Offer is its answer, so it is not refused.
-        let is_overtaken = row.status == RequestStatus::Pending && row.revision > 0;
-        return Err(if is_overtaken { DropReason::Repeated } else { DropReason::Unexpected }.into());
-    }
-    let body: AcceptBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
-    let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
-    if !is_name(&head.name) || !head.reply.is_bounded() || head.request != row.wire {
-        return Err(DropReason::Malformed.into());
-    }
+    let (body, head) = read(&row, &device, &statement)?;
     // Blocked since we asked: it looks to them as if we had not come back yet.
     if people::is_blocked(state, &device.peer, &first.chain) {
         return Err(DropReason::Blocked.into());
@@ -120,6 +107,22 @@ pub(crate) fn receive_accept(state: &mut State, turn: &mut Turn<'_>, answer: Ans
     complete(state, turn, &row.peer)?;
     conversations::release_held(state, turn, &row.peer)?;
     Ok(())
+}
+
+/// Reads an Accept: of the one we asked, and nobody else; about the Offer that is in force; and within bounds.
+fn read(row: &Request, device: &Device, statement: &Statement) -> Result<(AcceptBody, AcceptHead), DropReason> {
+    if row.direction != Direction::Out || device.peer != row.peer {
+        return Err(DropReason::Forged);
+    }
+    if statement.transcript != row.transcript {
+        // To the terms of an older revision: the newest Offer is its answer, so it is not refused.
+        let is_overtaken = row.status == RequestStatus::Pending && row.revision > 0;
+        return Err(if is_overtaken { DropReason::Repeated } else { DropReason::Unexpected });
+    }
+    let body: AcceptBody = codec::decode(&statement.body, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    let head: AcceptHead = codec::decode(&body.head, PAYLOAD_MAX).map_err(|_| DropReason::Malformed)?;
+    let is_good = is_name(&head.name) && head.reply.is_bounded() && head.request == row.wire;
+    if is_good { Ok((body, head)) } else { Err(DropReason::Malformed) }
 }
 
 /// Lets the joiner into the offered room and opens their bundle. Errors leave the room as it was offered.

@@ -90,12 +90,7 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
         wire: body.request,
         peer: device.peer,
         name: body.name.clone(),
-        trust: match (invite.last_resort, invite.only_for) {
-            (true, _) => Trust::Unknown,
-            (false, Some(_)) if is_in_room => Trust::Room,
-            (false, Some(_)) => Trust::Introduced,
-            (false, None) => Trust::Invited,
-        },
+        trust: trust_of(&invite, is_in_room),
         note: body.note.clone(),
         expires: body.expires,
         revision: body.revision,
@@ -111,6 +106,16 @@ pub(crate) fn receive_offer(state: &mut State, turn: &mut Turn<'_>, offer: Incom
     invites::used(state, turn, invite, id);
     turn.notify(Event::Request(id));
     decide(state, turn, &device.peer, &id, &body, auto_accept)
+}
+
+/// How far somebody is trusted who comes by this way in.
+fn trust_of(invite: &Invite, is_in_room: bool) -> Trust {
+    match (invite.last_resort, invite.only_for) {
+        (true, _) => Trust::Unknown,
+        (false, Some(_)) if is_in_room => Trust::Room,
+        (false, Some(_)) => Trust::Introduced,
+        (false, None) => Trust::Invited,
+    }
 }
 
 /// Reads the body of an Offer: within bounds, of somebody else, and timely.

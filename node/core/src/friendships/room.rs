@@ -36,43 +36,8 @@ pub(crate) fn enter_room(
     trust: Trust,
     into: Entered,
 ) -> Result<Friend, TurnFailed> {
-    let Entered { step, room, renews, person } = into;
-    let Some(old) = state.friends.get(&peer).cloned() else {
-        // A further device of somebody who is a friend already: what is shown of them stays as it is.
-        let stands = |head: &PeerId| state.friends.get(head).filter(|friend| friend.state != FriendState::Ended).cloned();
-        let head = persons::head_of(state, &person).filter(|_| person != state.own.person()).and_then(|head| stands(&head));
-        let conversation = head.as_ref().map_or(room, |head| head.conversation);
-        // What their other devices have not got may never be got there: they may be lost.
-        let waiting = head.as_ref().map(|head| waiting_texts(state, turn, head)).transpose()?.unwrap_or_default();
-        rooms::register(state, turn, peer, room, conversation);
-        return Ok(Friend {
-            peer,
-            petname: head.as_ref().map_or_else(|| Mirror::of(state).free_petname(&peer, name), |head| head.petname.clone()),
-            trust: head.as_ref().map_or(trust, |head| head.trust),
-            state: step,
-            blocked: false,
-            conversation,
-            room,
-            devices: Vec::new(),
-            friendship: None,
-            second_root: None,
-            since: turn.stamp,
-            held: waiting,
-            unread: 0,
-            presence: None,
-            giving: false,
-            read_to: None,
-            renewing: None,
-            reentries: None,
-            resent: None,
-            lacks: None,
-            unknown: None,
-            version: Some(WIRE_VERSION),
-            person: (person != peer).then_some(person),
-            follows: head.map(|head| head.peer),
-            says: None,
-        });
-    };
+    let Some(old) = state.friends.get(&peer).cloned() else { return new_friend(state, turn, peer, (name, trust), into) };
+    let Entered { step, room, renews, .. } = into;
     let mut held = old.held.clone();
     if old.room != room {
         // An Offer that follows a question about the room that is left, and comes late, would lead into one that its maker has given up.
@@ -108,6 +73,53 @@ pub(crate) fn enter_room(
         since: turn.stamp,
         held,
         ..old
+    })
+}
+
+/// A friend who was none before.
+fn new_friend(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    peer: PeerId,
+    (name, trust): (&str, Trust),
+    Entered { step, room, person, .. }: Entered,
+) -> Result<Friend, TurnFailed> {
+    // A further device of somebody who is a friend already: what is shown of them stays as it is.
+    let stands = |head: &PeerId| state.friends.get(head).filter(|friend| friend.state != FriendState::Ended);
+    let head = persons::head_of(state, &person).filter(|_| person != state.own.person()).and_then(|head| stands(&head));
+    // What their other devices have not got may never be got there: they may be lost.
+    let waiting = head.map(|head| waiting_texts(state, turn, head)).transpose()?.unwrap_or_default();
+    let (conversation, petname, trust, follows) = match head {
+        Some(head) => (head.conversation, head.petname.clone(), head.trust, Some(head.peer)),
+        None => (room, Mirror::of(state).free_petname(&peer, name), trust, None),
+    };
+    rooms::register(state, turn, peer, room, conversation);
+    Ok(Friend {
+        peer,
+        petname,
+        trust,
+        state: step,
+        blocked: false,
+        conversation,
+        room,
+        devices: Vec::new(),
+        friendship: None,
+        second_root: None,
+        since: turn.stamp,
+        held: waiting,
+        unread: 0,
+        presence: None,
+        giving: false,
+        read_to: None,
+        renewing: None,
+        reentries: None,
+        resent: None,
+        lacks: None,
+        unknown: None,
+        version: Some(WIRE_VERSION),
+        person: (person != peer).then_some(person),
+        follows,
+        says: None,
     })
 }
 

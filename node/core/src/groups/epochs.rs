@@ -182,20 +182,7 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     };
     let mut moved = Group { roster, epoch, number, standing, ..group.clone() };
     moved.note_past(parent);
-    for effect in &effects {
-        // Their seats are forgotten soon, and what they wrote stays.
-        if let Effect::Removed(user) | Effect::Left(user) = effect
-            && let Some(name) = people::said_in(state, room, user).filter(|name| !name.is_empty())
-        {
-            moved.note_gone(*user, name);
-        }
-    }
-    if effects.contains(&Effect::Named) {
-        moved.named = Some(GivenBy { by, before: people::room_name(state, &group).to_owned() });
-    }
-    if effects.contains(&Effect::TopicSet) {
-        moved.about = Some(GivenBy { by, before: people::room_topic(state, &group).to_owned() });
-    }
+    note_effects(state, &mut moved, &group, &by, &effects);
     state.save_group(turn, moved);
     if let Some(secret) = secret {
         knocks::learn(state, turn, room, secret);
@@ -226,28 +213,10 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
         |leaf: &&RosterLeaf| effects.iter().any(|effect| *effect == Effect::Removed(leaf.user) || *effect == Effect::Left(leaf.user));
     let gone: Vec<DeviceId> = group.roster.leaves.iter().filter(is_gone).map(|leaf| leaf.device).collect();
     texts::gone(state, turn, room, &gone)?;
-    let is_of_people = |effect: &&Effect| matches!(effect, Effect::Came(_) | Effect::Removed(_) | Effect::Left(_));
-    let is_of_device = |effect: &&Effect| matches!(effect, Effect::DeviceCame(_) | Effect::DeviceGone(_));
-    let has_people = effects.iter().any(|effect| is_of_people(&effect));
-    // The devices of those who come and go are not worth a line.
     for (device, texts) in lacking {
         texts::say_again(state, turn, room, &[device], &texts)?;
     }
-    for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
-        if matches!(effect, Effect::Named | Effect::TopicSet) && people::is_parted(state, &by) {
-            // What they have given it is out of sight, too.
-            continue;
-        }
-        let line = line_of(state, room, effect);
-        if !conversations::is_flood(turn, room, &by, &line)? {
-            conversations::note_line(state, turn, room, &by, line);
-        }
-        if let Effect::Came(user) = effect
-            && people::is_parted(state, user)
-        {
-            conversations::note_line(state, turn, room, &by, Line::Parted(*user));
-        }
-    }
+    note_lines(state, turn, room, &by, &effects)?;
     wishes::seen(state, turn, room, number, &by, &effects);
     knocks::renew(state, turn, room, &by);
     let excess = state.groups.steps_of(room).count().saturating_sub(STEPS_MAX);
@@ -258,6 +227,48 @@ pub(super) fn go_on(state: &mut State, turn: &mut Turn<'_>, next: Next<'_>) -> R
     turn.notify(Event::Room(*room));
     turn.tell(GroupsNotice::Moved(*room));
     Ok(true)
+}
+
+/// What a room remembers of a change: who are gone, and what it was called before.
+fn note_effects(state: &State, moved: &mut Group, before: &Group, by: &PeerId, effects: &[Effect]) {
+    for effect in effects {
+        // Their seats are forgotten soon, and what they wrote stays.
+        if let Effect::Removed(user) | Effect::Left(user) = effect
+            && let Some(name) = people::said_in(state, &before.room, user).filter(|name| !name.is_empty())
+        {
+            moved.note_gone(*user, name);
+        }
+    }
+    if effects.contains(&Effect::Named) {
+        moved.named = Some(GivenBy { by: *by, before: people::room_name(state, before).to_owned() });
+    }
+    if effects.contains(&Effect::TopicSet) {
+        moved.about = Some(GivenBy { by: *by, before: people::room_topic(state, before).to_owned() });
+    }
+}
+
+/// The lines that say a change to people.
+fn note_lines(state: &mut State, turn: &mut Turn<'_>, room: &RoomId, by: &PeerId, effects: &[Effect]) -> Result<(), TurnFailed> {
+    let is_of_people = |effect: &&Effect| matches!(effect, Effect::Came(_) | Effect::Removed(_) | Effect::Left(_));
+    let is_of_device = |effect: &&Effect| matches!(effect, Effect::DeviceCame(_) | Effect::DeviceGone(_));
+    let has_people = effects.iter().any(|effect| is_of_people(&effect));
+    // The devices of those who come and go are not worth a line.
+    for effect in effects.iter().filter(|effect| !(has_people && is_of_device(effect))) {
+        if matches!(effect, Effect::Named | Effect::TopicSet) && people::is_parted(state, by) {
+            // What they have given it is out of sight, too.
+            continue;
+        }
+        let line = line_of(state, room, effect);
+        if !conversations::is_flood(turn, room, by, &line)? {
+            conversations::note_line(state, turn, room, by, line);
+        }
+        if let Effect::Came(user) = effect
+            && people::is_parted(state, user)
+        {
+            conversations::note_line(state, turn, room, by, Line::Parted(*user));
+        }
+    }
+    Ok(())
 }
 
 /// The line that says it to people.

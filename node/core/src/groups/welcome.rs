@@ -18,7 +18,7 @@ use crate::seam::Event;
 use crate::state::State;
 use crate::table::Table;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{KnockSecret, Piece, RoomPayload, Roster, SeatedRoster, WelcomeBundle, commit_rank};
+use crate::wire::{KnockSecret, Piece, RoomPayload, Roster, Seat, SeatedRoster, WelcomeBundle, commit_rank};
 use crate::world::{CipherError, WelcomeView};
 use std::collections::BTreeSet;
 use symbolon_presence::id::{DeviceId, PeerId, PublicKeyBytes, RoomId};
@@ -152,22 +152,8 @@ fn come_in(
     bundle: &WelcomeBundle,
 ) -> Result<bool, Rejected> {
     let (room, leaf, me) = (bundle.room, *leaf, state.own.person());
-    if people::is_device_blocked(state, &adder.device) || state.siblings.get(&adder.peer).is_some_and(|row| row.gone.is_some()) {
-        return Err(DropReason::Blocked.into());
-    }
     let held = state.groups.rooms.get(&room).cloned();
-    let is_ours = state.rooms.contains_key(&room);
-    match &held {
-        // Brought in once more: by somebody in the room, or after we had left it.
-        Some(group) if group.standing.is_member() && group.roster.role(&adder.person).is_none() => {
-            return Err(DropReason::Unexpected.into());
-        }
-        None if is_ours => return Err(DropReason::Unexpected.into()),
-        None if !places::has_place(state, &adder.person) || !questions::has_place(state, &adder.person) => {
-            return Err(DropReason::Full.into());
-        }
-        Some(_) | None => {}
-    }
+    may_add(state, adder, &room, held.as_ref())?;
     // All of it is checked before a room that is held makes place.
     let view = rooms::view_welcome(turn, &bundle.welcome).map_err(refused)?;
     let seated = SeatedRoster::open(&bundle.seated, &Secret::from_bytes(view.exported), &room);
@@ -227,11 +213,37 @@ fn come_in(
     if let Some(secret) = knocks {
         knocks::learn(state, turn, &room, secret);
     }
+    meet_all(state, turn, group, &seats, &before)?;
+    let line = if adder.person == me { Line::Devices } else { Line::Came(me) };
+    conversations::note_line(state, turn, &room, &adder.person, line);
+    turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));
+    turn.tell(crate::notice::GroupsNotice::Moved(room));
+    Ok(true)
+}
+
+/// Whether this device may bring us into a room, of which we may hold something.
+fn may_add(state: &State, adder: &Device, room: &RoomId, held: Option<&Group>) -> Result<(), DropReason> {
+    if people::is_device_blocked(state, &adder.device) || state.siblings.get(&adder.peer).is_some_and(|row| row.gone.is_some()) {
+        return Err(DropReason::Blocked);
+    }
+    match held {
+        // Brought in once more: by somebody in the room, or after we had left it.
+        Some(group) if group.standing.is_member() && group.roster.role(&adder.person).is_none() => Err(DropReason::Unexpected),
+        None if state.rooms.contains_key(room) => Err(DropReason::Unexpected),
+        None if !places::has_place(state, &adder.person) || !questions::has_place(state, &adder.person) => Err(DropReason::Full),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Takes up a room that we are in now: meets all who are seated in it, and says again what they lack. `before` were its devices when
+/// we were in it last.
+fn meet_all(state: &mut State, turn: &mut Turn<'_>, group: Group, seats: &[Seat], before: &[DeviceId]) -> Result<(), TurnFailed> {
+    let (room, leaf) = (group.room, group.leaf);
     let devices = seats::devices(state, &group.roster);
     rooms::register_shared(state, turn, room, devices.clone());
     state.save_group(turn, group);
     let mut lacking = BTreeSet::new();
-    for device in devices.iter().chain(&before) {
+    for device in devices.iter().chain(before) {
         lacking.extend(seats::begin(state, turn, &room, device)?);
     }
     for seat in seats.iter().filter(|seat| seat.owner.leaf != leaf) {
@@ -239,12 +251,7 @@ fn come_in(
     }
     seats::say(state, turn, &room, &devices)?;
     texts::say_again(state, turn, &room, &devices, &lacking)?;
-    texts::look_again(state, turn, &room, &lacking)?;
-    let line = if adder.person == me { Line::Devices } else { Line::Came(me) };
-    conversations::note_line(state, turn, &room, &adder.person, line);
-    turn.notify(question.map_or(Event::Room(room), |question| Event::Request(question.id)));
-    turn.tell(crate::notice::GroupsNotice::Moved(room));
-    Ok(true)
+    texts::look_again(state, turn, &room, &lacking)
 }
 
 /// The commit by which we come in, beside others that were made at once.

@@ -24,6 +24,25 @@ use symbolon_relay::admission::Admitted;
 use symbolon_relay::grant::Queue;
 use symbolon_relay::put::{Outcome, Refusal};
 
+/// What is answered to a first envelope that was not taken, and whether it is a fault of those who brought it.
+fn refusal_of(reason: DropReason, queue: Queue) -> (Option<Refusal>, bool) {
+    match reason {
+        // A blocked sender and a repeat look like one that waits for an answer.
+        DropReason::Blocked | DropReason::Repeated => (None, false),
+        DropReason::Full => (Some(Refusal::Full), false),
+        DropReason::Untimely => (Some(Refusal::Untimely), true),
+        DropReason::Unexpected if queue == Queue::Contact => (Some(Refusal::UsedUp), false),
+        DropReason::Malformed
+        | DropReason::Unopenable
+        | DropReason::Forged
+        | DropReason::Unexpected
+        | DropReason::Reused
+        | DropReason::Cipher
+        | DropReason::Epoch
+        | DropReason::Outranked => (Some(Refusal::Refused), true),
+    }
+}
+
 impl Intake {
     /// A first envelope: a step of a connection.
     pub(super) fn first(
@@ -55,34 +74,19 @@ impl Intake {
                 None
             }
             Err(Rejected::Turn(failed)) => return Err(failed),
+            Err(Rejected::Drop(DropReason::Untimely)) if origin.is_by_relay() && state.clock.is_doubtful() => {
+                // Our own clock may be wrong: at a relay it stays for when that is settled.
+                self.count(DropReason::Untimely);
+                self.stays = true;
+                return Ok(());
+            }
             Err(Rejected::Drop(reason)) => {
                 self.count(reason);
-                match reason {
-                    // A blocked sender and a repeat look like one that waits for an answer.
-                    DropReason::Blocked | DropReason::Repeated => None,
-                    DropReason::Full => Some(Refusal::Full),
-                    // Our own clock may be wrong: at a relay it stays for when that is settled.
-                    DropReason::Untimely if origin.is_by_relay() && state.clock.is_doubtful() => {
-                        self.stays = true;
-                        return Ok(());
-                    }
-                    DropReason::Untimely => {
-                        delivery.fault(state, turn, origin);
-                        Some(Refusal::Untimely)
-                    }
-                    DropReason::Unexpected if admitted.queue == Queue::Contact => Some(Refusal::UsedUp),
-                    DropReason::Malformed
-                    | DropReason::Unopenable
-                    | DropReason::Forged
-                    | DropReason::Unexpected
-                    | DropReason::Reused
-                    | DropReason::Cipher
-                    | DropReason::Epoch
-                    | DropReason::Outranked => {
-                        delivery.fault(state, turn, origin);
-                        Some(Refusal::Refused)
-                    }
+                let (refusal, is_fault) = refusal_of(reason, admitted.queue);
+                if is_fault {
+                    delivery.fault(state, turn, origin);
                 }
+                refusal
             }
         };
         match outcome {

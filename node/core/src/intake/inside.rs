@@ -18,6 +18,7 @@ use crate::turn::{DropReason, Rejected, Turn};
 use crate::wire::{Known, RelayMailbox, RoomPayload, Whereabouts, entry_is_of};
 use crate::world::Opened;
 use symbolon_presence::id::DeviceId;
+use symbolon_presence::identity::Device;
 use symbolon_relay::put::ReceiptItem;
 
 /// What a room message was, as far as its receipt goes.
@@ -56,21 +57,7 @@ pub(super) fn room_message(
 ) -> Result<Said, Rejected> {
     let peer = state.devices.get(device).map(|row| row.peer).ok_or(DropReason::Unexpected)?;
     let room = known.room;
-    let known = match (known.piece, place) {
-        (None, _) => {
-            if known.sequence.is_some() && place == Place::Present {
-                // Nothing comes between the pieces of a message.
-                state.forget_pieces(device, &room);
-            }
-            known
-        }
-        (Some(piece), Place::Present) => match pieces::take(state, turn, device, &known, piece)? {
-            Some(mls) => Known { mls, ..known },
-            None => return Ok(Said::Part),
-        },
-        (Some(_), Place::Late) => return Err(DropReason::Reused.into()),
-        (Some(_), Place::Former) => return Err(DropReason::Unexpected.into()),
-    };
+    let Some(known) = whole(state, turn, device, known, place)? else { return Ok(Said::Part) };
     if state.groups.rooms.contains_key(&room) {
         return shared(state, turn, device, &known, place);
     }
@@ -106,17 +93,7 @@ pub(super) fn room_message(
         RoomPayload::Read(message) => conversations::mark_read(state, turn, &peer, &message)?,
         RoomPayload::Again => return Ok(Said::Again),
         RoomPayload::Skip => return Ok(Said::Nothing),
-        RoomPayload::Hello(Whereabouts { entry, relay_mailboxes }) => {
-            if !entry_is_of(&entry, &speaker) {
-                return Err(DropReason::Forged.into());
-            }
-            let friendship = state.friends.get(&peer).and_then(|friend| friend.friendship.clone());
-            if state.devices.get(device).is_some_and(|row| row.entry.mailbox == entry.mailbox) {
-                let relay_mailboxes =
-                    friendship.map(|friendship| RelayMailbox::of_friend(&friendship, relay_mailboxes)).unwrap_or_default();
-                ways::learn(state, turn, device, Ways { entry, put: None, relay_mailboxes, direct: None });
-            }
-        }
+        RoomPayload::Hello(whereabouts) => is_here(state, turn, &speaker, whereabouts)?,
         RoomPayload::Seed(seed) => seeds::read(state, turn, &room, device, &seed),
         RoomPayload::Capabilities(theirs) => {
             show_back(state, turn, device, theirs)?;
@@ -144,6 +121,43 @@ pub(super) fn room_message(
         }
     }
     Ok(Said::Something)
+}
+
+/// A friend's device says where it is.
+fn is_here(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    speaker: &Device,
+    Whereabouts { entry, relay_mailboxes }: Whereabouts,
+) -> Result<(), DropReason> {
+    if !entry_is_of(&entry, speaker) {
+        return Err(DropReason::Forged);
+    }
+    let friendship = state.friends.get(&speaker.peer).and_then(|friend| friend.friendship.clone());
+    if state.devices.get(&speaker.device).is_some_and(|row| row.entry.mailbox == entry.mailbox) {
+        let relay_mailboxes = friendship.map(|friendship| RelayMailbox::of_friend(&friendship, relay_mailboxes)).unwrap_or_default();
+        ways::learn(state, turn, &speaker.device, Ways { entry, put: None, relay_mailboxes, direct: None });
+    }
+    Ok(())
+}
+
+/// A message that fits, or the last piece of one together with those before; nothing until that comes.
+fn whole(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, known: Known, place: Place) -> Result<Option<Known>, Rejected> {
+    match (known.piece, place) {
+        (None, _) => {
+            if known.sequence.is_some() && place == Place::Present {
+                // Nothing comes between the pieces of a message.
+                state.forget_pieces(device, &known.room);
+            }
+            Ok(Some(known))
+        }
+        (Some(piece), Place::Present) => {
+            let mls = pieces::take(state, turn, device, &known, piece)?;
+            Ok(mls.map(|mls| Known { mls, ..known }))
+        }
+        (Some(_), Place::Late) => Err(DropReason::Reused.into()),
+        (Some(_), Place::Former) => Err(DropReason::Unexpected.into()),
+    }
 }
 
 /// A frame of a shared room.

@@ -2,21 +2,19 @@
 
 use super::desk::Intake;
 use super::early::{Early, Inside};
-use super::given::Came;
-use super::inside::{Place, Said, room_message};
-use super::seen::{Seen, repeated_inside, was_given_up};
+use super::inside::{Place, room_message};
+use super::seen::{Seen, repeated_inside};
 use super::unopened::Awaits;
 use crate::delivery::before;
 use crate::delivery::tags::{Found, Tag};
 use crate::delivery::{Delivery, Origin};
 use crate::friendships;
-use crate::groups;
 use crate::notice::IntakeNotice;
 use crate::people;
-use crate::rooms::{self, Membership, order, pieces};
+use crate::rooms::{self, Membership, order};
 use crate::state::State;
 use crate::turn::{DropReason, Rejected, Turn, TurnFailed};
-use crate::wire::{Known, Piece};
+use crate::wire::Known;
 use symbolon_presence::envelope::frame_id;
 use symbolon_presence::id::{DeviceId, FrameId, RoomId};
 use symbolon_relay::put::{Outcome, Refusal};
@@ -271,160 +269,6 @@ impl Intake {
         delivery.acknowledge(state, turn, origin, Some(at.device), frame, outcome);
         Ok(())
     }
-
-    pub(super) fn open(
-        &mut self,
-        state: &mut State,
-        delivery: &mut Delivery,
-        turn: &mut Turn<'_>,
-        device: &DeviceId,
-        early: Early,
-        place: Place,
-    ) -> Result<(), TurnFailed> {
-        // Also in a place that is taken: its sender may begin again by a commit that is still on its way to us.
-        if place != Place::Former && !early.known.mls.is_empty() && groups::is_early(state, &early.known) {
-            let (origin, frame) = (early.origin, early.frame);
-            if self.wait(state, turn, device, early) {
-                delivery.put_off(state, turn, origin, frame);
-            }
-            return Ok(());
-        }
-        let Early { origin, frame, mut inner, at, mut known } = early;
-        let (room, epoch) = (known.room, known.epoch);
-        if let Some(piece) = known.piece.filter(|_| known.sequence.is_none() && rooms::is_shared(state, &room)) {
-            match self.given(device, &known, &piece) {
-                Came::Whole(mls) => known = Known { mls, piece: None, ..known },
-                Came::Part => {
-                    return self.answer_known(state, delivery, turn, (origin, frame, inner, at), Outcome::Delivered);
-                }
-                Came::Bad => {
-                    self.count(DropReason::Malformed);
-                    let outcome = Outcome::Refused(Refusal::Refused);
-                    return self.answer_known(state, delivery, turn, (origin, frame, inner, at), outcome);
-                }
-            }
-        }
-        let has_place = known.sequence.is_some();
-        let is_next = known.sequence == Some(order::expected(state, device, &room));
-        friendships::commit_taken(state, turn, &room, epoch)?;
-        // What stands in the place of another frame was sealed later than those behind it.
-        let (mut is_receipts, mut is_of_its_time) = (false, true);
-        if let Some(piece) = known.piece.filter(|_| place == Place::Present && known.is_bounded())
-            && !pieces::make_place(state, turn, device, &room, &piece)
-        {
-            // Its sender owns it, and puts it again.
-            self.count(DropReason::Full);
-            self.stays = true;
-            return Ok(());
-        }
-        let outcome = match room_message(state, turn, device, known, place) {
-            Ok(said) => {
-                let is_friends = rooms::friend_in(state, &room).is_some();
-                let is_friends = is_friends && !matches!(said, Said::Part);
-                if is_friends {
-                    turn.tell(IntakeNotice::Heard(*device));
-                }
-                match said {
-                    Said::Something | Said::Part => {}
-                    Said::Nothing => {
-                        is_of_its_time = false;
-                        inner = inner.map(|inner| Inside { is_empty: true, ..inner });
-                    }
-                    Said::Receipts(items) => {
-                        is_receipts = true;
-                        self.reported.extend(items.into_iter().map(|item| (*device, item)));
-                    }
-                    Said::Again => turn.tell(IntakeNotice::AskedAgain(*device)),
-                    Said::Outgrown => {
-                        // It stays its turn: what its sender seals again takes its place. Nothing is noted of it, so that its
-                        // repeats are answered the same.
-                        self.count(DropReason::Epoch);
-                        let outcome = Outcome::Refused(Refusal::Outgrown);
-                        delivery.acknowledge(state, turn, origin, Some(*device), frame, outcome);
-                        return Ok(());
-                    }
-                }
-                if is_friends && matches!(origin, Origin::Link(_)) {
-                    delivery.heard_in_room(state, turn, device);
-                }
-                Outcome::Delivered
-            }
-            Err(Rejected::Turn(failed)) => return Err(failed),
-            // The keys behind it are gone already. It is no sign of a copy.
-            Err(Rejected::Drop(DropReason::Reused)) if origin.is_by_relay() && was_given_up(state, turn, device, inner.as_ref())? => {
-                self.count(DropReason::Repeated);
-                return Ok(());
-            }
-            Err(Rejected::Drop(DropReason::Reused)) => {
-                // No answer: its sender makes the room again, and says what is in it once more.
-                self.count(DropReason::Reused);
-                note_copy(state, turn, device);
-                return Ok(());
-            }
-            Err(Rejected::Drop(DropReason::Epoch)) => {
-                // One of the two was put back to before a commit that the other one has taken. Asked how both stand, it
-                // has the room made again, and says it once more. What is not the next one in the order shows nothing: it may
-                // only come late, of an epoch that both have left.
-                self.count(DropReason::Epoch);
-                if let Some(row) = state.channel_mut(device).filter(|row| is_next && row.is_lost != Some(true)) {
-                    row.is_lost = Some(true);
-                }
-                if has_place {
-                    turn.tell(IntakeNotice::Gap(*device));
-                }
-                return Ok(());
-            }
-            Err(Rejected::Drop(reason)) => {
-                self.count(reason);
-                Outcome::Refused(Refusal::Refused)
-            }
-        };
-        if is_next && is_of_its_time && outcome == Outcome::Delivered {
-            friendships::heard_in_epoch(state, turn, &room, epoch);
-        }
-        if is_next {
-            order::advance(state, device, &room);
-        }
-        // A list of receipts is not receipted itself, nor is its repeat: that would never end.
-        let sender = Some(*device).filter(|_| !is_receipts);
-        self.settle_known(state, turn, (frame, inner, at), Seen { outcome, sender })?;
-        delivery.acknowledge(state, turn, origin, sender, frame, outcome);
-        Ok(())
-    }
-}
-
-impl Intake {
-    /// Takes a piece of a commit that a device gives which has not made it.
-    fn given(&mut self, device: &DeviceId, known: &Known, piece: &Piece) -> Came {
-        let (came, lost) = self.given.take(*device, known, piece);
-        // Who has lost some may be asked again.
-        self.asked.retain(|(of, _)| Some(*of) != lost);
-        came
-    }
-
-    /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it. If
-    /// it comes again, the commit that leads there may not come by itself. False when there is no place for it.
-    fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) -> bool {
-        self.stays = true;
-        let (room, epoch) = (early.known.room, early.known.epoch);
-        groups::note_behind(turn, room);
-        // Also in a place that is taken: it is looked at when the commit has come that begins the order again.
-        let sequence = early.known.sequence;
-        let is_again = sequence.is_some_and(|sequence| self.early.holds(device, &room, sequence, &epoch)) || early.origin.is_by_relay();
-        let has_place = sequence.is_none() || self.early.has_place(device, &room, 0, early.known.mls.len());
-        match sequence {
-            Some(sequence) if has_place => {
-                if self.early.park(*device, sequence, early) {
-                    self.count(DropReason::Full);
-                }
-            }
-            Some(_) | None => self.count(DropReason::Epoch),
-        }
-        if is_again && self.asked.insert((*device, room)) {
-            groups::ask(state, turn, device, &room);
-        }
-        has_place
-    }
 }
 
 /// Who has proved to be behind the way by which an envelope came.
@@ -436,7 +280,7 @@ fn behind(state: &State, delivery: &Delivery, origin: Origin) -> Option<DeviceId
 }
 
 /// A device sealed what its newer state has sealed already. It is asked how both stand, and hears it so.
-fn note_copy(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
+pub(super) fn note_copy(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId) {
     if let Some(row) = state.channel_mut(device).filter(|row| row.is_copied != Some(true)) {
         row.is_copied = Some(true);
         turn.tell(IntakeNotice::Reused(*device));

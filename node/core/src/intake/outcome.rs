@@ -14,7 +14,7 @@ use crate::people;
 use crate::rows::{Fault, set_message_state};
 use crate::state::State;
 use crate::turn::{Turn, TurnFailed};
-use symbolon_presence::id::DeviceId;
+use symbolon_presence::id::{DeviceId, RoomId};
 use symbolon_relay::put::Refusal;
 
 /// A receipt line has come for an envelope in our outbox.
@@ -47,21 +47,7 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
         return friendships::redate(state, turn);
     }
     match owner.concern() {
-        Concern::Text(room, arrival) if state.groups.rooms.contains_key(&room) => match fate {
-            Fate::Delivered => groups::delivered(state, turn, device, arrival),
-            Fate::Stored => set_message_state(turn, &room, arrival, MessageState::Stored, None),
-            // One member's refusal is no fault of the text.
-            Fate::Refused(_) | Fate::Queued | Fate::Untimely | Fate::Outgrown => Ok(()),
-        },
-        Concern::Text(conversation, arrival) => {
-            let (is, fault) = match fate {
-                Fate::Delivered => return conversations::delivered(state, turn, device, &conversation, arrival),
-                Fate::Stored => (MessageState::Stored, None),
-                Fate::Queued | Fate::Untimely | Fate::Outgrown => (MessageState::Queued, None),
-                Fate::Refused(refusal) => (MessageState::Failed, fault_of(refusal)),
-            };
-            set_message_state(turn, &conversation, arrival, is, fault)
-        }
+        Concern::Text(conversation, arrival) => tell_text(state, turn, device, (&conversation, arrival), fate),
         Concern::Ask(request) => match fate {
             Fate::Refused(refusal) => friendships::refused(state, turn, &request, fault_of(refusal)),
             Fate::Queued | Fate::Stored | Fate::Delivered | Fate::Untimely | Fate::Outgrown => Ok(()),
@@ -104,30 +90,9 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
             }
             Ok(())
         }
-        Concern::OwnTexts(up_to) => {
-            match fate {
-                Fate::Delivered => turn.tell(IntakeNotice::TextsTaken(*device, up_to)),
-                Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
-                Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
-            }
-            Ok(())
-        }
-        Concern::OwnRoomTexts(round, up_to) => {
-            match fate {
-                Fate::Delivered => turn.tell(IntakeNotice::RoomTextsTaken(*device, round, up_to)),
-                Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
-                Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
-            }
-            Ok(())
-        }
-        Concern::OwnDrafts => {
-            match fate {
-                Fate::Delivered => turn.tell(IntakeNotice::DraftsTaken(*device)),
-                Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
-                Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
-            }
-            Ok(())
-        }
+        Concern::OwnTexts(up_to) => own_taken(turn, device, fate, IntakeNotice::TextsTaken(*device, up_to)),
+        Concern::OwnRoomTexts(round, up_to) => own_taken(turn, device, fate, IntakeNotice::RoomTextsTaken(*device, round, up_to)),
+        Concern::OwnDrafts => own_taken(turn, device, fate, IntakeNotice::DraftsTaken(*device)),
         Concern::Own => {
             if matches!(fate, Fate::Refused(_)) {
                 turn.tell(IntakeNotice::OwnRefused(*device));
@@ -142,6 +107,37 @@ pub(crate) fn tell(state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, ow
         }
         Concern::Nobody => Ok(()),
     }
+}
+
+/// What became of a text.
+fn tell_text(
+    state: &mut State,
+    turn: &mut Turn<'_>,
+    device: &DeviceId,
+    (conversation, arrival): (&RoomId, u64),
+    fate: Fate,
+) -> Result<(), TurnFailed> {
+    let is_shared = state.groups.rooms.contains_key(conversation);
+    let (is, fault) = match fate {
+        Fate::Delivered if is_shared => return groups::delivered(state, turn, device, arrival),
+        Fate::Delivered => return conversations::delivered(state, turn, device, conversation, arrival),
+        Fate::Stored => (MessageState::Stored, None),
+        // One member's refusal is no fault of the text.
+        Fate::Refused(_) | Fate::Queued | Fate::Untimely | Fate::Outgrown if is_shared => return Ok(()),
+        Fate::Queued | Fate::Untimely | Fate::Outgrown => (MessageState::Queued, None),
+        Fate::Refused(refusal) => (MessageState::Failed, fault_of(refusal)),
+    };
+    set_message_state(turn, conversation, arrival, is, fault)
+}
+
+/// What became of something for another device of ours.
+fn own_taken(turn: &mut Turn<'_>, device: &DeviceId, fate: Fate, taken: IntakeNotice) -> Result<(), TurnFailed> {
+    match fate {
+        Fate::Delivered => turn.tell(taken),
+        Fate::Refused(_) => turn.tell(IntakeNotice::OwnRefused(*device)),
+        Fate::Queued | Fate::Stored | Fate::Untimely | Fate::Outgrown => {}
+    }
+    Ok(())
 }
 
 /// What the user reads of a refusal.
