@@ -79,7 +79,7 @@ function read_list(    text, here, to_go) {
         if (text ~ /^crate /) { here = (text ~ ("^crate +" crate "$")); to_go = 0; continue }
         if (!here) continue
         if (text ~ /^only [a-z0-9_]+ names [a-z0-9_]+$/) { split(text, part, " "); holder[part[4]] = part[2] }
-        else if (text ~ /^only [a-z0-9_]+ and [a-z0-9_]+ name [A-Z][A-Za-z0-9]+$/) {
+        else if (text ~ /^only [a-z0-9_]+ and [a-z0-9_]+ name [A-Za-z][A-Za-z0-9_]+$/) {
             split(text, part, " ")
             holder[part[6]] = part[2] " or " part[4]
         }

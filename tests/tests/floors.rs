@@ -161,6 +161,9 @@ fn a_field_that_one_module_names_is_refused_in_all_others() {
     Made::with(&files).list("only middle names cipher\n").passes();
     Made::with(&files).list("only top names cipher\n").is_refused("middle names cipher, which only top may (made/src/middle.rs:1)");
     Made::with(&files).list("middle names cipher\nonly top names cipher\n").passes();
+    // What saves a row: two modules may name it.
+    Made::with(&files).list("only right and middle name cipher\n").passes();
+    Made::with(&files).list("only right and top name cipher\n").is_refused("middle names cipher, which only right or top may");
     let made = Made::with(&[("lib.rs", "fn f(turn: Turn) { turn.cipher.seal() }")]);
     made.list("middle names cipher\nonly top names cipher\n").is_refused("middle names cipher no more");
 }
