@@ -165,7 +165,7 @@ fn tell_friends(state: &mut State, turn: &mut Turn<'_>, text: Option<String>) ->
 /// We are certified: from now on this is a further device of the person whose code it was. Errors change nothing.
 pub(crate) fn joined(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> Result<(), Rejected> {
     let Answer { device, statement, request, .. } = answer;
-    let row = state.requests.get(&request).cloned().ok_or(DropReason::Unexpected)?;
+    let row = state.requests.get(&request).ok_or(DropReason::Unexpected)?;
     if row.joins.is_none() || row.status != RequestStatus::Pending {
         return Err(DropReason::Repeated.into());
     }
@@ -188,12 +188,13 @@ pub(crate) fn joined(state: &mut State, turn: &mut Turn<'_>, answer: Answer) -> 
     // What was made for the identity of before is of no use.
     packages::begin_again(state, turn);
     crate::identity::records_changed(turn);
-    ask_again(state, turn, row, device)?;
+    ask_again(state, turn, &request, device)?;
     Ok(())
 }
 
 /// Asks the first device for friendship, by the same way in.
-fn ask_again(state: &mut State, turn: &mut Turn<'_>, row: Request, device: Device) -> Result<(), TurnFailed> {
+fn ask_again(state: &mut State, turn: &mut Turn<'_>, asked: &RequestId, device: Device) -> Result<(), TurnFailed> {
+    let Some(row) = state.requests.get(asked) else { return Ok(()) };
     let Some(chain) = row.chain.clone() else { return Ok(()) };
     let id = RequestId::random(turn.rng);
     let again = Request {
@@ -204,17 +205,17 @@ fn ask_again(state: &mut State, turn: &mut Turn<'_>, row: Request, device: Devic
         joins: Some(true),
         ..Request::blank(turn, id, Direction::Out)
     };
-    friendships::set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
-    state.save_request(turn, again);
     let contact = VerifiedContact {
         signer: device.clone(),
         chain,
-        name: row.name,
+        name: row.name.clone(),
         expires: row.expires,
-        contacts: row.contacts.into_iter().map(|contact| (device.clone(), contact)).collect(),
+        contacts: row.contacts.iter().map(|contact| (device.clone(), contact.clone())).collect(),
         servers: Vec::new(),
         number: 0,
     };
+    friendships::set_status(state, turn, asked, RequestStatus::Cancelled)?;
+    state.save_request(turn, again);
     match friendships::found(state, turn, &id, contact) {
         Ok(()) | Err(Failed::Command(_)) => Ok(()),
         Err(Failed::Turn(failed)) => Err(failed),

@@ -253,7 +253,7 @@ pub(crate) fn receive_confirm(state: &mut State, turn: &mut Turn<'_>, answer: An
 
 /// A sibling device accepted first: this branch ends, the friendship is the sibling's.
 pub(crate) fn drop_branch(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), Rejected> {
-    end_half(state, turn, row)?;
+    end_half(state, turn, &row.id)?;
     set_status(state, turn, &row.id, RequestStatus::Cancelled)?;
     Ok(())
 }

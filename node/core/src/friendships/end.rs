@@ -135,8 +135,8 @@ fn half_of(state: &State, row: &Request) -> Option<Friend> {
 }
 
 /// Ends the provisional friendship of a request that will not be confirmed.
-pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) -> Result<(), TurnFailed> {
-    let Some(mut friend) = half_of(state, row) else { return Ok(()) };
+pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), TurnFailed> {
+    let Some(mut friend) = state.requests.get(id).and_then(|row| half_of(state, row)) else { return Ok(()) };
     // Nobody has ended anything: what was written in the meantime waits for the next request
     // to go better.
     let held = std::mem::take(&mut friend.held);
@@ -147,15 +147,13 @@ pub(crate) fn end_half(state: &mut State, turn: &mut Turn<'_>, row: &Request) ->
 
 /// The other side has signed that it does not take a step of a request.
 pub(crate) fn refused(state: &mut State, turn: &mut Turn<'_>, id: &RequestId, fault: Option<Fault>) -> Result<(), TurnFailed> {
-    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
-    if row.direction == Direction::Out && row.status == RequestStatus::Pending {
-        state.save_request(turn, Request { fault, ..row });
-        set_status(state, turn, id, RequestStatus::Expired)?;
-    } else if row.direction == Direction::In && row.status == RequestStatus::Accepted {
+    let Some(row) = state.requests.get(id) else { return Ok(()) };
+    match (row.direction, row.status) {
+        (Direction::Out, RequestStatus::Pending) => {}
         // Given up on the other side before our answer came: half a friendship leads nowhere.
-        end_half(state, turn, &row)?;
-        state.save_request(turn, Request { fault, ..row });
-        set_status(state, turn, id, RequestStatus::Expired)?;
+        (Direction::In, RequestStatus::Accepted) => end_half(state, turn, id)?,
+        (Direction::In | Direction::Out, _) => return Ok(()),
     }
-    Ok(())
+    state.change_request(turn, id, |row| row.fault = fault);
+    set_status(state, turn, id, RequestStatus::Expired)
 }

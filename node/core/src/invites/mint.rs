@@ -191,9 +191,9 @@ pub(crate) fn mint_in_room(state: &mut State, turn: &mut Turn<'_>, only: PeerId,
 /// What was minted so, once more: with the present ways to us. None when it was used, or is no more.
 pub(crate) fn minted(state: &mut State, turn: &mut Turn<'_>, grant: &GrantId, only: PeerId) -> Option<ContactRecord> {
     let is_open = |invite: &&Invite| invite.used.is_none() && invite.only_for == Some(only) && !invite.expires.is_expired_at(turn.now);
-    let invite = state.invites.get(grant).filter(is_open).cloned()?;
+    let invite = state.invites.get(grant).filter(is_open)?;
     let no_ip = state.own.presence.is_hidden_from(&only);
-    Some(bodies::record(state, turn, &invite, no_ip))
+    Some(bodies::record(state, turn, invite, no_ip))
 }
 
 /// Takes back what was minted for one person, unless they have used it.

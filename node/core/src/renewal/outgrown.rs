@@ -51,26 +51,25 @@ pub(super) fn hold(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, why: R
 /// The Offer of a request is of an older build: nobody can accept it any more. Somebody who was found by their Peer ID is
 /// looked for again; any other request ends, and its maker asks again.
 fn begin_request_again(state: &mut State, turn: &mut Turn<'_>, id: &RequestId) -> Result<(), TurnFailed> {
-    let Some(row) = state.requests.get(id).cloned() else { return Ok(()) };
+    let Some(row) = state.requests.get(id) else { return Ok(()) };
     let is_posted = !row.contacts.is_empty() && row.contacts.iter().all(|contact| contact.last_resort);
     if row.direction == Direction::Out && row.status == RequestStatus::Pending && is_posted && row.renews.is_none() {
-        set_status(state, turn, id, RequestStatus::Cancelled)?;
-        let fresh = Request::blank(turn, row.id, Direction::Out);
         let again = Request {
             peer: row.peer,
-            name: row.name,
+            name: row.name.clone(),
             trust: row.trust,
-            note: row.note,
+            note: row.note.clone(),
             created: row.created,
             expires: row.expires,
             status: RequestStatus::Unresolved,
-            ..fresh
+            ..Request::blank(turn, row.id, Direction::Out)
         };
+        set_status(state, turn, id, RequestStatus::Cancelled)?;
         state.save_request(turn, again);
         return Ok(());
     }
     if row.direction == Direction::In && row.status == RequestStatus::Accepted {
-        end_half(state, turn, &row)?;
+        end_half(state, turn, id)?;
     }
     state.change_request(turn, id, |row| row.fault = Some(Fault::Older));
     set_status(state, turn, id, RequestStatus::Expired)
