@@ -31,7 +31,7 @@ pub use parts::{LoadFailed, Machine, Parts, Transport, TurnCipher};
 use crate::clock::Clock;
 use crate::handle::{CommandRequest, NumberedEvent};
 use crate::health::{Failure, Vitals};
-use crate::store::{OpenError, Store, StoreError};
+use crate::store::{LOG_LIMIT, LOG_STEP, OpenError, Store, StoreError};
 use engine::{Engine, Released};
 use inbox::{Inbox, Item};
 use pace::{Calm, Upkeep};
@@ -362,12 +362,13 @@ impl<P: Parts, T: Transport, C: Clock> Shell<P, T, C> {
             self.upkeep.wrote(now);
         }
         let store = self.engine.store();
+        let limit = if self.inbox.is_empty() { LOG_STEP } else { LOG_LIMIT };
         let kept_up = if self.upkeep.is_due(now) {
             store.checkpoint().map(|()| {
                 self.upkeep.done();
                 self.vitals.log_moved(None);
             })
-        } else if has_written && self.upkeep.may_rewind() && store.is_log_full() == Ok(true) {
+        } else if has_written && self.upkeep.may_rewind() && store.is_log_past(limit) == Ok(true) {
             store.rewind_log()
         } else {
             Ok(())

@@ -22,7 +22,7 @@ mod wal;
 mod words;
 
 pub use error::{OpenError, StoreError};
-pub use file::{CHECK_AT_OPEN, CHECK_BEFORE_MIGRATION, LOG_LIMIT, Store, Turn};
+pub use file::{CHECK_AT_OPEN, CHECK_BEFORE_MIGRATION, LOG_LIMIT, LOG_STEP, Store, Turn};
 pub use tables::MlsTable;
 pub use verify::Progress;
 

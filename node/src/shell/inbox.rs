@@ -27,6 +27,12 @@ impl Inbox {
         Self { commands: Some(commands), inputs: Some(inputs), inputs_first: true }
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        let are_commands = self.commands.as_ref().is_none_or(mpsc::Receiver::is_empty);
+        are_commands && self.inputs.as_ref().is_none_or(mpsc::Receiver::is_empty)
+    }
+
     /// Waits for the next item; network inputs only `with_inputs`. Taken or left whole when
     /// the waiting is given up.
     pub(super) async fn wait(&mut self, with_inputs: bool) -> Item {

@@ -365,6 +365,23 @@ fn a_turn_that_is_learned_again_is_shown_at_once_and_durable_within_a_moment() {
 }
 
 #[test]
+fn while_nobody_waits_the_log_is_moved_in_small_steps() {
+    let mut bench = Bench::new();
+    let running = bench.start();
+    let log = bench.folder.store_path().with_extension("db-wal");
+    let mut longest = 0;
+    for _ in 0..60 {
+        bench.ask("put much").unwrap();
+        // So that the loop has found nothing else to do.
+        std::thread::sleep(Duration::from_millis(5));
+        longest = longest.max(std::fs::metadata(&log).map_or(0, |log| log.len()));
+    }
+    let most = LOG_STEP as u64 * 2;
+    assert!((LOG_STEP as u64..most).contains(&longest), "{longest} B in the log, of 6 MB that were written");
+    bench.stop(running);
+}
+
+#[test]
 fn what_was_held_goes_with_a_later_turn_that_fails_and_stays_with_one_that_does_not() {
     let mut bench = Bench::new();
     let running = bench.start();

@@ -23,8 +23,10 @@ use zeroize::Zeroizing;
 pub const CHECK_AT_OPEN: Duration = Duration::from_secs(1);
 /// The same for a store that is brought up to date: it is checked whole, once.
 pub const CHECK_BEFORE_MIGRATION: Duration = Duration::from_secs(60);
-/// The write-ahead log is rewound when it has grown past this, in bytes.
+/// The write-ahead log is rewound when it has grown past this, in bytes, whoever waits.
 pub const LOG_LIMIT: i64 = 8 * 1024 * 1024;
+/// And past this already when nobody does: a small log is moved in a millisecond, a full one in eight.
+pub const LOG_STEP: i64 = 1024 * 1024;
 
 /// How long opening insists when another program reads the file.
 const BUSY_PATIENCE: Duration = Duration::from_millis(250);
@@ -185,13 +187,13 @@ impl Store {
         self.has_written.get()
     }
 
-    /// Whether the log in use has grown past [`LOG_LIMIT`].
-    pub fn is_log_full(&self) -> Result<bool, StoreError> {
+    /// Whether the log in use has grown past so many bytes.
+    pub fn is_log_past(&self, limit: i64) -> Result<bool, StoreError> {
         // Does nothing but tell the frames in the log and those of them that are in the file.
         let (frames, moved): (i64, i64) =
             self.noting(|db| db.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))?;
         // When all of them are, the next write begins at the log's beginning.
-        Ok(frames > LOG_LIMIT / PAGE as i64 && moved < frames)
+        Ok(frames > limit / PAGE as i64 && moved < frames)
     }
 
     /// The first failure since this was last asked, if any. The store's users see a failure

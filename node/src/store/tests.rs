@@ -267,13 +267,13 @@ fn full_log_is_rewound_and_does_not_grow_further() {
     let log = home.dir.path().join("symbolon.db-wal");
     let mut number = 0;
     for _ in 0..3 {
-        while !store.is_log_full().unwrap() {
+        while !store.is_log_past(LOG_LIMIT).unwrap() {
             fill(&store, number..number + 100);
             number += 100;
             assert!(number < 20_000);
         }
         store.rewind_log().unwrap();
-        assert!(!store.is_log_full().unwrap());
+        assert!(!store.is_log_past(LOG_LIMIT).unwrap());
         assert!(fs::metadata(&log).unwrap().len() < LOG_LIMIT as u64 * 5 / 4);
     }
     // Old transactions behind the new ones in the log are neither believed nor taken for damage.

@@ -10,7 +10,7 @@ use std::path::Path;
 use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfMut};
 use symbolon_node::folder::Folder;
-use symbolon_node::store::{Store, Turn};
+use symbolon_node::store::{LOG_LIMIT, Store, Turn};
 use symbolon_presence::codec::encode_row;
 use symbolon_presence::id::{DeviceId, MessageId, PeerId, PublicKeyBytes, RoomId};
 use symbolon_presence::identity::{Chain, peer_id};
@@ -181,7 +181,7 @@ impl<'a> Writer<'a> {
             turn.apply(&change).unwrap();
         }
         turn.commit().unwrap();
-        if self.store.is_log_full().unwrap() {
+        if self.store.is_log_past(LOG_LIMIT).unwrap() {
             self.store.checkpoint().unwrap();
         }
     }
