@@ -23,9 +23,9 @@ use zeroize::Zeroizing;
 pub const CHECK_AT_OPEN: Duration = Duration::from_secs(1);
 /// The same for a store that is brought up to date: it is checked whole, once.
 pub const CHECK_BEFORE_MIGRATION: Duration = Duration::from_secs(60);
-/// The write-ahead log is rewound when it has grown past this, in bytes, whoever waits.
+/// The write-ahead log is rewound when it has grown past this, in bytes, even if something waits.
 pub const LOG_LIMIT: i64 = 8 * 1024 * 1024;
-/// And past this already when nobody does: a small log is moved in a millisecond, a full one in eight.
+/// And past this already when nothing does: a full log stops the loop for eight times as many pages.
 pub const LOG_STEP: i64 = 1024 * 1024;
 
 /// How long opening insists when another program reads the file.

@@ -183,7 +183,7 @@ impl Intake {
     }
 
     /// Keeps a frame of an epoch of its room that this device has not come to. It is not acknowledged: its sender owns it. If
-    /// it comes again, the commit that leads there may not come by itself. False when there is no place for it.
+    /// it comes again, the commit that leads there may not come automatically. False when there is no place for it.
     fn wait(&mut self, state: &mut State, turn: &mut Turn<'_>, device: &DeviceId, early: Early) -> bool {
         self.stays = true;
         let (room, epoch) = (early.known.room, early.known.epoch);
