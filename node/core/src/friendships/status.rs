@@ -90,17 +90,15 @@ fn end_others(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId) -> Result<(
     Ok(())
 }
 
-/// A friend's device was heard in the room to which a Confirm of ours led it: it has the Confirm,
-/// whatever became of its receipt.
+/// A friend's device was heard in the room that it shares with us. It has the Confirm of ours that led there, whatever
+/// became of its receipt; and one that led to a room before leads nowhere, however often it is put.
 pub(super) fn heard(state: &mut State, turn: &mut Turn<'_>, peer: &PeerId, device: &DeviceId) -> Result<(), TurnFailed> {
     let Some(room) = state.friends.get(peer).map(|friend| friend.room) else { return Ok(()) };
-    let led_here = |row: &&Request| {
-        row.peer == *peer
-            && row.direction == Direction::Out
-            && row.room == Some(room)
-            && matches!(row.status, RequestStatus::Accepted | RequestStatus::Confirmed)
+    let is_answered = |row: &&Request| {
+        let leads_here = row.room == Some(room) && row.status == RequestStatus::Accepted;
+        row.peer == *peer && row.direction == Direction::Out && (leads_here || row.status == RequestStatus::Confirmed)
     };
-    let ids: Vec<RequestId> = state.requests.values().filter(led_here).map(|row| row.id).collect();
+    let ids: Vec<RequestId> = state.requests.values().filter(is_answered).map(|row| row.id).collect();
     for id in ids {
         outbox::supersede(state, turn, device, &EnvelopeOwner::Confirm(id))?;
         set_status(state, turn, &id, RequestStatus::Confirmed)?;

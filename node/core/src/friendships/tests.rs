@@ -6,9 +6,11 @@ use super::offer::{certified, fit};
 use super::places::{has_place, make_place, make_room, surplus};
 use super::room::has_place_for;
 use super::step::{reply_contact, seal_to_friend};
-use super::{accept_unasked, ask, redate, reissue};
+use super::{Confirming, accept_unasked, ask, redate, reissue};
 use crate::command::{Direction, RequestStatus, Trust};
 use crate::fixture::{Empty, NOW, Person, certified as certify, friend, further, in_turn, in_turn_of, peer};
+use crate::delivery::outbox;
+use crate::delivery::owner::EnvelopeOwner;
 use crate::invites::mint_for;
 use crate::limits::{ADDRESSES_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, REQUESTS_MAX};
 use crate::limits::{DEVICE_LIFETIME, GROUP_INFO_MAX};
@@ -20,7 +22,7 @@ use crate::turn::Turn;
 use crate::wire::{LeafOwner, OfferBody, RelayMailbox, Step};
 use rand_core::SeedableRng;
 use symbolon_presence::envelope::{open_before, open_direct};
-use symbolon_presence::id::{Nonce, PeerId, RequestId};
+use symbolon_presence::id::{Nonce, PeerId, RequestId, RoomId};
 use symbolon_presence::identity::Chain;
 use symbolon_presence::kem::KemKey;
 use symbolon_presence::time::{DAY, EARLIEST, Timestamp};
@@ -150,6 +152,33 @@ fn a102_of_one_person_a_few_rows_are_kept_that_have_ended() {
         let surplus = surplus(state, &peer(1));
         assert_eq!(surplus.len(), 20 - ENDED_OF_PERSON_MAX);
         assert!(surplus.iter().all(|id| usize::from(id.0[0]) < 20 - ENDED_OF_PERSON_MAX), "the oldest ones");
+    });
+}
+
+#[test]
+fn who_is_heard_in_our_room_needs_no_confirm_any_more_be_it_of_this_room_or_of_one_before() {
+    in_turn(|state, turn| {
+        let ben = Person::new(state, turn, 1);
+        let (of, device) = (ben.device.peer, ben.device.device);
+        let row = |id: u8, room: RoomId, status: RequestStatus, turn: &mut Turn<'_>| {
+            Request { peer: of, room: Some(room), status, ..Request::blank(turn, RequestId([id; 16]), Direction::Out) }
+        };
+        let (here, before) = (RoomId([7; 32]), RoomId([6; 32]));
+        state.friends.insert(of, Friend { room: here, ..friend(1) });
+        // One led to the room before, and is confirmed because a relay has taken it; one leads here; one is overtaken.
+        let rows = [(1, before, RequestStatus::Confirmed), (2, here, RequestStatus::Accepted), (3, before, RequestStatus::Accepted)];
+        for (id, room, status) in rows {
+            let row = row(id, room, status, turn);
+            outbox::enqueue(state, turn, &device, EnvelopeOwner::Confirm(row.id), None, vec![id; 600]);
+            state.requests.insert(row.id, row);
+        }
+        let mut confirming = Confirming::of(state);
+        confirming.heard(state, turn, &device).unwrap();
+        let waits = rows.map(|(id, _, _)| outbox::waits(turn, &device, &EnvelopeOwner::Confirm(RequestId([id; 16]))).unwrap());
+        assert_eq!(waits, [false, false, false]);
+        let status = |id: u8| state.requests[&RequestId([id; 16])].status;
+        use RequestStatus::{Cancelled, Confirmed};
+        assert_eq!([status(1), status(2), status(3)], [Confirmed, Confirmed, Cancelled], "a room that they are not in was not confirmed");
     });
 }
 
