@@ -23,6 +23,7 @@ pub mod limits;
 mod pack;
 mod room;
 mod rows;
+mod signature;
 mod split;
 mod storage;
 #[cfg(test)]

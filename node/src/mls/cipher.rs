@@ -14,10 +14,10 @@ mod join;
 mod message;
 mod package;
 
-use super::crypto::LeafSigner;
 use super::extensions;
 use super::room::{self, Groups, Record, Slot};
 use super::rows::{MlsRows, RowCache, RowsError};
+use super::signature::LeafSigner;
 use super::storage::{Kind, Provider, Space, encode, plain_key, room_key, secrets_key};
 use openmls::group::{MlsGroup, PastEpochDeletion, StagedCommit};
 use openmls_traits::OpenMlsProvider as _;
@@ -122,7 +122,7 @@ impl<R: MlsRows> MlsCipher<R> {
         let secret = self.cache.get(&plain_key(Kind::Leaf, &leaf.0)).map_err(|_| CipherError::Store)?;
         let Some(secret) = secret else { return Ok(None) };
         let secret: &[u8; 32] = secret.as_slice().try_into().map_err(|_| CipherError::Store)?;
-        Ok(Some(LeafSigner::new(secret)))
+        Ok(Some(LeafSigner::new(secret)?))
     }
 
     fn read<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, CipherError> {

@@ -1,15 +1,13 @@
-//! OpenMLS's crypto provider: hpke, ed25519-dalek and RustCrypto for the one ciphersuite.
+//! OpenMLS's crypto provider for the one ciphersuite: hpke, RustCrypto, and AWS-LC for what each text needs, signatures and AEAD.
 //!
 //! Everything else is refused. HPKE is RFC 9180 base mode with X-Wing, HKDF-SHA256 and
-//! ChaCha20-Poly1305; signatures are verified strictly, so small-order and non-canonical keys
-//! never count. Randomness comes from the operating system.
+//! ChaCha20-Poly1305; signatures are those of [`signature`](super::signature). Randomness comes from the operating system.
 //!
 //! Texts of rooms that an older build made open as well: hash and AEAD are the same, and no key is agreed on.
 
 use super::limits::{SUITE, SUITE_BEFORE};
-use chacha20poly1305::ChaCha20Poly1305;
-use chacha20poly1305::aead::{Aead, Payload};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use super::signature::{self, BadSignature, LeafSigner};
+use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _, Mac};
 use hpke::kdf::HkdfSha256;
@@ -17,7 +15,7 @@ use hpke::kem::XWing;
 use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
 use openmls_traits::crypto::OpenMlsCrypto;
 use openmls_traits::random::OpenMlsRand;
-use openmls_traits::signatures::{Signer, SignerError};
+use openmls_traits::signatures::Signer as _;
 use openmls_traits::types::{
     AeadType, Ciphersuite, CryptoError, ExporterSecret, HashType, HpkeAeadType, HpkeCiphertext, HpkeConfig, HpkeKdfType, HpkeKemType,
     HpkeKeyPair, KemOutput, SignatureScheme,
@@ -52,32 +50,6 @@ impl std::fmt::Display for NoRandomness {
 }
 
 impl std::error::Error for NoRandomness {}
-
-/// Signs for one leaf.
-pub(super) struct LeafSigner(SigningKey);
-
-impl LeafSigner {
-    /// From the private key's 32 bytes (RFC 8032 seed).
-    pub fn new(secret: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(secret))
-    }
-
-    /// The public half.
-    pub fn public(&self) -> [u8; 32] {
-        self.0.verifying_key().to_bytes()
-    }
-}
-
-impl Signer for LeafSigner {
-    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        let signature = self.0.try_sign(payload).map_err(|_| SignerError::SigningError)?;
-        Ok(signature.to_bytes().to_vec())
-    }
-
-    fn signature_scheme(&self) -> SignatureScheme {
-        SignatureScheme::ED25519
-    }
-}
 
 impl OpenMlsRand for Crypto {
     type Error = NoRandomness;
@@ -140,8 +112,11 @@ fn private_key(bytes: &[u8]) -> Result<PrivateKey, CryptoError> {
     PrivateKey::from_bytes(bytes).map_err(|_| CryptoError::InvalidLength)
 }
 
-fn aead(key: &[u8]) -> Result<ChaCha20Poly1305, CryptoError> {
-    ChaCha20Poly1305::new_from_slice(key).map_err(|_| CryptoError::InvalidLength)
+/// MLS gives each key one nonce, so the key's own counting of nonces is not wanted.
+fn aead(key: &[u8], nonce: &[u8]) -> Result<(LessSafeKey, Nonce), CryptoError> {
+    let key = UnboundKey::new(&CHACHA20_POLY1305, key).map_err(|_| CryptoError::InvalidLength)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| CryptoError::InvalidLength)?;
+    Ok((LessSafeKey::new(key), nonce))
 }
 
 impl OpenMlsCrypto for Crypto {
@@ -185,35 +160,43 @@ impl OpenMlsCrypto for Crypto {
 
     fn aead_encrypt(&self, alg: AeadType, key: &[u8], data: &[u8], nonce: &[u8], aad: &[u8]) -> Result<Vec<u8>, CryptoError> {
         check_aead(alg)?;
-        let nonce = nonce.try_into().map_err(|_| CryptoError::InvalidLength)?;
-        aead(key)?.encrypt(nonce, Payload { msg: data, aad }).map_err(|_| CryptoError::CryptoLibraryError)
+        let (key, nonce) = aead(key, nonce)?;
+        let mut sealed = Vec::with_capacity(data.len() + CHACHA20_POLY1305.tag_len());
+        sealed.extend_from_slice(data);
+        key.seal_in_place_append_tag(nonce, Aad::from(aad), &mut sealed).map_err(|_| CryptoError::CryptoLibraryError)?;
+        Ok(sealed)
     }
 
     fn aead_decrypt(&self, alg: AeadType, key: &[u8], ct_tag: &[u8], nonce: &[u8], aad: &[u8]) -> Result<Vec<u8>, CryptoError> {
         check_aead(alg)?;
-        let nonce = nonce.try_into().map_err(|_| CryptoError::InvalidLength)?;
-        aead(key)?.decrypt(nonce, Payload { msg: ct_tag, aad }).map_err(|_| CryptoError::AeadDecryptionError)
+        let (key, nonce) = aead(key, nonce)?;
+        let mut opened = ct_tag.to_vec();
+        let length = key.open_in_place(nonce, Aad::from(aad), &mut opened).map_err(|_| CryptoError::AeadDecryptionError)?.len();
+        opened.truncate(length);
+        Ok(opened)
     }
 
     fn signature_key_gen(&self, alg: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {
         check_scheme(alg)?;
         let secret = self.random_array::<32>().map_err(|_| CryptoError::InsufficientRandomness)?;
-        let public = LeafSigner::new(&secret).public();
+        let public = LeafSigner::new(&secret).map_err(|_| CryptoError::CryptoLibraryError)?.public();
         Ok((secret.to_vec(), public.to_vec()))
     }
 
     fn verify_signature(&self, alg: SignatureScheme, data: &[u8], pk: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
         check_scheme(alg)?;
-        let pk: &[u8; 32] = pk.try_into().map_err(|_| CryptoError::InvalidPublicKey)?;
-        let pk = VerifyingKey::from_bytes(pk).map_err(|_| CryptoError::InvalidPublicKey)?;
-        let signature = Signature::from_slice(signature).map_err(|_| CryptoError::SignatureDecodingError)?;
-        pk.verify_strict(data, &signature).map_err(|_| CryptoError::InvalidSignature)
+        signature::verify(pk, data, signature).map_err(|bad| match bad {
+            BadSignature::Key => CryptoError::InvalidPublicKey,
+            BadSignature::Length => CryptoError::SignatureDecodingError,
+            BadSignature::Other => CryptoError::InvalidSignature,
+        })
     }
 
     fn sign(&self, alg: SignatureScheme, data: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
         check_scheme(alg)?;
         let key: &[u8; 32] = key.try_into().map_err(|_| CryptoError::InvalidLength)?;
-        LeafSigner::new(key).sign(data).map_err(|_| CryptoError::SigningError)
+        let signer = LeafSigner::new(key).map_err(|_| CryptoError::SigningError)?;
+        signer.sign(data).map_err(|_| CryptoError::SigningError)
     }
 
     fn hpke_seal(&self, config: HpkeConfig, pk_r: &[u8], info: &[u8], aad: &[u8], ptxt: &[u8]) -> Result<HpkeCiphertext, CryptoError> {

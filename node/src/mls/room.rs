@@ -1,7 +1,7 @@
 //! What is remembered of a room beside OpenMLS's own rows, and the cache of decoded groups.
 
-use super::crypto::LeafSigner;
 use super::limits::{GROUPS_MAX, PAST_EPOCHS};
+use super::signature::LeafSigner;
 use openmls::group::{GroupId, MlsGroup, StagedCommit};
 use openmls::prelude::{BasicCredential, Credential, CredentialType};
 use serde::{Deserialize, Serialize};

@@ -8,9 +8,9 @@ use super::room::has_place_for;
 use super::step::{reply_contact, seal_to_friend};
 use super::{Confirming, accept_unasked, ask, redate, reissue};
 use crate::command::{Direction, RequestStatus, Trust};
-use crate::fixture::{Empty, NOW, Person, certified as certify, friend, further, in_turn, in_turn_of, peer};
 use crate::delivery::outbox;
 use crate::delivery::owner::EnvelopeOwner;
+use crate::fixture::{Empty, NOW, Person, certified as certify, friend, further, in_turn, in_turn_of, peer};
 use crate::invites::mint_for;
 use crate::limits::{ADDRESSES_MAX, ENDED_OF_PERSON_MAX, FRIENDS_MAX, NAME_MAX, NOTE_MAX, RELAY_MAILBOXES_MAX, REQUESTS_MAX};
 use crate::limits::{DEVICE_LIFETIME, GROUP_INFO_MAX};
@@ -160,8 +160,11 @@ fn who_is_heard_in_our_room_needs_no_confirm_any_more_be_it_of_this_room_or_of_o
     in_turn(|state, turn| {
         let ben = Person::new(state, turn, 1);
         let (of, device) = (ben.device.peer, ben.device.device);
-        let row = |id: u8, room: RoomId, status: RequestStatus, turn: &mut Turn<'_>| {
-            Request { peer: of, room: Some(room), status, ..Request::blank(turn, RequestId([id; 16]), Direction::Out) }
+        let row = |id: u8, room: RoomId, status: RequestStatus, turn: &mut Turn<'_>| Request {
+            peer: of,
+            room: Some(room),
+            status,
+            ..Request::blank(turn, RequestId([id; 16]), Direction::Out)
         };
         let (here, before) = (RoomId([7; 32]), RoomId([6; 32]));
         state.friends.insert(of, Friend { room: here, ..friend(1) });

@@ -1,11 +1,12 @@
 //! Messages as they come, and GroupInfos: what one shows, and the commit by which it is entered.
 
-use crate::mls::crypto::{Crypto, LeafSigner};
+use crate::mls::crypto::Crypto;
 use crate::mls::epoch;
 use crate::mls::extensions;
 use crate::mls::limits::{MESSAGE_MAX, SUITE, capabilities, join_config};
 use crate::mls::room;
 use crate::mls::rows::{MemoryRows, MlsRows, RowCache};
+use crate::mls::signature::LeafSigner;
 use crate::mls::storage::Provider;
 use openmls::framing::{MlsMessageBodyIn, MlsMessageIn};
 use openmls::group::MlsGroup;
@@ -37,7 +38,7 @@ pub(super) fn view(group_info: &[u8]) -> Result<RoomView, CipherError> {
     let room = RoomId::from_slice(info.group_id().as_slice()).ok_or(CipherError::Broken)?;
     let epoch = epoch::offered(&info, group_info).ok_or(CipherError::Broken)?;
     let secret = Zeroizing::new(Crypto.random_array::<32>().map_err(|_| CipherError::Store)?);
-    let signer = LeafSigner::new(&secret);
+    let signer = LeafSigner::new(&secret)?;
     let cache = RowCache::new(MemoryRows::default());
     let (group, _) = external_commit(&Provider::lazy(&cache), info, None, LeafKey(signer.public()), &[], &signer)?;
     let mut members = room::members(&group).ok_or(CipherError::Broken)?;

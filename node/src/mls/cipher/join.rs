@@ -2,12 +2,12 @@
 
 use super::info::{external_commit, named, parse, parse_group_info};
 use super::{MlsCipher, package};
-use crate::mls::crypto::LeafSigner;
 use crate::mls::epoch;
 use crate::mls::extensions;
 use crate::mls::limits::{create_config, join_config};
 use crate::mls::room::{self, Record};
 use crate::mls::rows::MlsRows;
+use crate::mls::signature::LeafSigner;
 use crate::mls::storage::Provider;
 use openmls::framing::MlsMessageBodyIn;
 use openmls::group::{JoinBuilder, MlsGroup, ProcessedWelcome, WelcomeError};

@@ -2,11 +2,12 @@
 
 use super::MlsCipher;
 use super::info::{named, parse};
-use crate::mls::crypto::{Crypto, LeafSigner};
+use crate::mls::crypto::Crypto;
 use crate::mls::extensions;
 use crate::mls::limits::{SUITE, capabilities, leaf_lifetime};
 use crate::mls::room;
 use crate::mls::rows::MlsRows;
+use crate::mls::signature::LeafSigner;
 use crate::mls::storage::{Kind, Provider, encode, plain_key};
 use openmls::framing::{MlsMessageBodyIn, MlsMessageOut};
 use openmls::messages::Welcome;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 impl<R: MlsRows> MlsCipher<R> {
     pub(super) fn make_leaf(&mut self) -> Result<LeafKey, CipherError> {
         let secret = Zeroizing::new(Crypto.random_array::<32>().map_err(|_| CipherError::Store)?);
-        let leaf = LeafKey(LeafSigner::new(&secret).public());
+        let leaf = LeafKey(LeafSigner::new(&secret)?.public());
         self.cache.put(plain_key(Kind::Leaf, &leaf.0), secret.to_vec());
         Ok(leaf)
     }

@@ -1,10 +1,11 @@
 //! What another client of MLS could send, and what no client would.
 
 use super::*;
-use crate::mls::crypto::{LeafSigner, spoiling};
+use crate::mls::crypto::spoiling;
 use crate::mls::limits::{MESSAGE_MAX, capabilities, join_config};
 use crate::mls::room;
 use crate::mls::rows::RowCache;
+use crate::mls::signature::LeafSigner;
 use crate::mls::storage::Provider;
 use openmls::group::MlsGroup;
 use openmls::messages::proposals::PreSharedKeyProposal;
@@ -49,7 +50,7 @@ fn an_external_commit_without_a_pre_shared_key_is_refused() {
     let mut a = MlsCipher::new(Rows::default());
     create(&mut a, ROOM);
     let epoch = a.epoch(ROOM);
-    let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), None, plain());
+    let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]).unwrap(), None, plain());
     assert_eq!(a.open(ROOM, &commit), Err(CipherError::Broken));
     assert_eq!(a.epoch(ROOM), epoch);
     assert!(openmls_takes(&a, &commit));
@@ -61,7 +62,7 @@ fn an_external_commit_that_removes_a_member_is_refused() {
     create(&mut a, ROOM);
     // The second time, OpenMLS removes the leaf with the same key.
     for round in 0..2 {
-        let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), Some([2; 32]), plain());
+        let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]).unwrap(), Some([2; 32]), plain());
         a.share_psk(&[1; 32], &[2; 32]).unwrap();
         match a.open(ROOM, &commit) {
             Ok(Opened::Commit(staged)) if round == 0 => a.adopt(ROOM, staged.epoch).unwrap(),
@@ -73,7 +74,7 @@ fn an_external_commit_that_removes_a_member_is_refused() {
 
 #[test]
 fn a_member_that_commits_under_another_name_or_key_is_refused() {
-    let other = LeafSigner::new(&[5; 32]);
+    let other = LeafSigner::new(&[5; 32]).unwrap();
     for (name, key) in [(b"boss".as_slice(), None), (b"me", Some(other))] {
         let ((mut a, _), (mut b, rows_b)) = pair();
         let members = b.members(ROOM);

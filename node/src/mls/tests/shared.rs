@@ -2,11 +2,12 @@
 
 use super::hostile::{foreign_commit, openmls_takes};
 use super::*;
-use crate::mls::crypto::{Crypto, LeafSigner};
+use crate::mls::crypto::Crypto;
 use crate::mls::extensions::{self, QUEUE, STATE};
 use crate::mls::limits::{SUITE, capabilities, leaf_lifetime};
 use crate::mls::room;
 use crate::mls::rows::RowCache;
+use crate::mls::signature::LeafSigner;
 use crate::mls::storage::Provider;
 use openmls::framing::MlsMessageOut;
 use openmls::group::GroupContext;
@@ -192,7 +193,7 @@ fn leaves_that_fill_the_tree_are_refused_from_members_newcomers_and_those_who_en
         assert_eq!(b.commit(ROOM, &adding(package.clone()), b""), Err(CipherError::Broken));
         let commit = with_package(&a, &package);
         is_refused_by_us_alone(&commit, &mut b, &rows_b);
-        let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]), Some([2; 32]), leaf);
+        let commit = foreign_commit(&a.offer(ROOM).unwrap(), &LeafSigner::new(&[5; 32]).unwrap(), Some([2; 32]), leaf);
         b.share_psk(&[1; 32], &[2; 32]).unwrap();
         assert_eq!(b.open(ROOM, &commit), Err(CipherError::Broken));
     }
@@ -201,7 +202,7 @@ fn leaves_that_fill_the_tree_are_refused_from_members_newcomers_and_those_who_en
 fn hostile_package(capabilities: Capabilities, leaf: Extensions<LeafNode>, package: Extensions<KeyPackage>) -> Vec<u8> {
     let cache = RowCache::new(MemoryRows::default());
     let provider = Provider::lazy(&cache);
-    let signer = LeafSigner::new(&[6; 32]);
+    let signer = LeafSigner::new(&[6; 32]).unwrap();
     let signature_key = SignaturePublicKey::from(signer.public().as_slice());
     let bundle = KeyPackage::builder()
         .key_package_lifetime(leaf_lifetime(LIFETIME))
@@ -271,7 +272,7 @@ fn looking_from_a_kept_parent_leaves_no_trace_in_memory_or_rows() {
     let good = a.commit(ROOM, &Proposals { state: Some(SECOND), ..Proposals::default() }, b"why").unwrap();
     let fat = LeafNodeParameters::builder().with_extensions(Extensions::single(unknown(STATE, 4)).unwrap()).build();
     let bad = with_leaf(&a, fat);
-    let external = foreign_commit(&info, &LeafSigner::new(&[5; 32]), Some([2; 32]), fitting());
+    let external = foreign_commit(&info, &LeafSigner::new(&[5; 32]).unwrap(), Some([2; 32]), fitting());
     b.share_psk(&[1; 32], &[2; 32]).unwrap();
     let own = b.commit(ROOM, &Proposals::default(), b"").unwrap();
     b.adopt(ROOM, own.epoch).unwrap();
