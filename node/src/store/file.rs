@@ -174,7 +174,9 @@ impl Store {
         if self.is_held.get() {
             return Err(StoreError::Busy);
         }
-        let pages = wal::pages_in(&log_of(&self.path)).map_err(|_| StoreError::Failed("the store's log cannot be read"))?;
+        // Those behind them are of logs that were scrubbed before they were moved.
+        let (frames, _) = self.frames()?;
+        let pages = wal::pages_in(&log_of(&self.path), frames).map_err(|_| StoreError::Failed("the store's log cannot be read"))?;
         self.scrub(&pages)?;
         self.gate.write(|| {
             let busy = self.noting(|db| db.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0)))?;
@@ -189,11 +191,15 @@ impl Store {
 
     /// Whether the log in use has grown past so many bytes.
     pub fn is_log_past(&self, limit: i64) -> Result<bool, StoreError> {
-        // Does nothing but tell the frames in the log and those of them that are in the file.
-        let (frames, moved): (i64, i64) =
-            self.noting(|db| db.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))?;
+        let (frames, moved) = self.frames()?;
         // When all of them are, the next write begins at the log's beginning.
         Ok(frames > limit / PAGE as i64 && moved < frames)
+    }
+
+    /// How many frames the log in use holds, and how many of them are in the file.
+    pub(super) fn frames(&self) -> Result<(i64, i64), StoreError> {
+        // Does nothing but tell them.
+        self.noting(|db| db.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| Ok((row.get(1)?, row.get(2)?))))
     }
 
     /// The first failure since this was last asked, if any. The store's users see a failure

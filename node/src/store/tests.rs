@@ -7,6 +7,7 @@ mod migrate;
 mod words;
 
 use super::file::connect;
+use super::wal::pages_in;
 use super::*;
 use crate::folder::Folder;
 use crate::folder::key::{KEY_FILE, KeyError, Passphrase};
@@ -276,8 +277,12 @@ fn full_log_is_rewound_and_does_not_grow_further() {
         assert!(!store.is_log_past(LOG_LIMIT).unwrap());
         assert!(fs::metadata(&log).unwrap().len() < LOG_LIMIT as u64 * 5 / 4);
     }
-    // Old transactions behind the new ones in the log are neither believed nor taken for damage.
+    // Old transactions behind the new ones in the log are neither believed nor taken for damage, nor looked through again
+    // for what is left of erased rows.
     fill(&store, number..number + 10);
+    let (frames, _) = store.frames().unwrap();
+    let (of_this, all) = (pages_in(&log, frames).unwrap(), pages_in(&log, i64::MAX).unwrap());
+    assert!((1..20).contains(&of_this.len()) && all.len() > 1_000 && of_this.is_subset(&all), "{} of {}", of_this.len(), all.len());
     drop(store);
     assert_eq!(count(&home.open()), number as usize + 10);
 }

@@ -99,15 +99,15 @@ pub(super) fn scan(path: &Path) -> Result<Wal, WalError> {
     Ok(wal)
 }
 
-/// The pages of every frame, whether it still counts or not. At most one number for each
-/// frame in the file.
-pub(super) fn pages_in(path: &Path) -> io::Result<BTreeSet<u32>> {
+/// The pages of the first so many frames. At most one number for each frame in the file.
+pub(super) fn pages_in(path: &Path, frames: i64) -> io::Result<BTreeSet<u32>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) => return Err(error),
     };
-    let frames = file.metadata()?.len().saturating_sub(HEADER as u64) / FRAME as u64;
+    let there = file.metadata()?.len().saturating_sub(HEADER as u64) / FRAME as u64;
+    let frames = u64::try_from(frames).unwrap_or(0).min(there);
     let mut pages = BTreeSet::new();
     for index in 0..frames {
         let mut number = [0; 4];
