@@ -13,10 +13,11 @@ use crate::world::Shelf;
 use minicbor::{Decode, Encode};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use symbolon_presence::codec;
 use symbolon_presence::friendship::FriendshipSecret;
-use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce, PeerId};
+use symbolon_presence::id::{GrantId, LookupId, MailboxId, Nonce, PeerId, PublicKeyBytes};
 use symbolon_presence::identity::{Identity, StoredIdentity};
 use symbolon_presence::kdf::{Secret, derive};
 use symbolon_presence::labels::KEY_FRIENDS_ADDRESS;
@@ -63,6 +64,7 @@ pub(crate) struct Moved {
 pub(crate) struct Own {
     pub identity: Identity,
     pub peer: PeerId,
+    person: PersonOf,
     /// Names this run of the node: drawn at each start, never stored.
     pub instance: Instance,
     /// What this device is called among those of its person; empty for none.
@@ -136,6 +138,22 @@ pub(crate) struct Own {
     pub revoked: Vec<Revoked>,
     /// Whether `starts` differ from their row.
     pub dirty_starts: bool,
+}
+
+/// Our person's Peer ID, hashed once for a root key: where a name is looked for, each friend's row is held against it.
+#[derive(Debug, Default)]
+struct PersonOf(Cell<Option<(PublicKeyBytes, PeerId)>>);
+
+impl PersonOf {
+    fn get(&self, identity: &Identity) -> PeerId {
+        let root = identity.chain.root;
+        if let Some((_, person)) = self.0.get().filter(|(of, _)| *of == root) {
+            return person;
+        }
+        let person = identity.person();
+        self.0.set(Some((root, person)));
+        person
+    }
 }
 
 impl Own {
@@ -314,6 +332,7 @@ impl Own {
             relay_mailboxes: load_all(shelf, Table::RelayMailbox, |row: &OwnRelayMailbox| row.link.mailbox())?,
             revoked: stored(shelf, out, b"revoked")?.unwrap_or_default(),
             dirty_starts: true,
+            person: PersonOf::default(),
         })
     }
 
@@ -354,7 +373,7 @@ impl Own {
 
     /// Our own Peer ID as others see it: the person's.
     pub fn person(&self) -> PeerId {
-        self.identity.person()
+        self.person.get(&self.identity)
     }
 
     /// Renews the direct key when it is due; friends read the next one in our records.

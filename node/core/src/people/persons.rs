@@ -52,3 +52,28 @@ pub(crate) fn siblings(state: &State) -> impl Iterator<Item = &Friend> {
     let is_there = |friend: &&Friend| state.siblings.get(&friend.peer).is_some_and(|row| row.gone.is_none());
     state.friends.values().filter(stands).filter(is_there)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::fixture::{NOW, friend, in_turn};
+    use symbolon_presence::identity::Identity;
+    use symbolon_presence::time::{DAY, EARLIEST};
+
+    #[test]
+    fn our_person_is_that_of_the_root_key_that_we_are_under_now() {
+        in_turn(|state, turn| {
+            let alone = state.own.person();
+            assert_eq!([alone, state.own.person()], [state.own.identity.person(); 2]);
+            let of_ours = Friend { person: Some(alone), ..friend(1) };
+            assert!(is_own(state, &of_ours) && !is_shown(state, &of_ours));
+            // As after a pairing: a device of somebody else.
+            let other = Identity::generate(turn.rng, EARLIEST, NOW.since(EARLIEST) + DAY);
+            state.own.identity.chain = other.chain.clone();
+            assert_eq!(state.own.person(), other.person());
+            assert!(!is_own(state, &of_ours) && is_own(state, &Friend { person: Some(other.person()), ..friend(1) }));
+        });
+    }
+}
