@@ -14,7 +14,7 @@ use symbolon_presence::codec;
 use symbolon_presence::envelope::{Kind, kind};
 use symbolon_presence::id::{EpochId, GrantId, MailboxId, PublicKeyBytes, RoomId};
 use symbolon_presence::kdf::Secret;
-use symbolon_presence::seeds::{Opener, Ratchet, Seed};
+use symbolon_presence::seeds::{Opener, Ratchet, SKIPPED_MAX, Seed};
 use symbolon_presence::time::{DAY, SECOND};
 use symbolon_relay::grant::Queue;
 use symbolon_relay::session::Deposit;
@@ -46,12 +46,17 @@ fn junk(turn: &mut Turn<'_>, size: usize) -> Vec<u8> {
     [[1, 3].as_slice(), &bytes[2..]].concat()
 }
 
-/// What a device seals under a seed, beginning at a counter.
+/// What a device seals under a seed with a counter, in the same place of a room.
 fn sealed(state: &State, who: &Person, seed: &Seed, counter: u64, room: RoomId) -> Vec<u8> {
+    sealed_for(state, who, seed, counter, (room, counter))
+}
+
+/// The same in any place of a room.
+fn sealed_for(state: &State, who: &Person, seed: &Seed, counter: u64, (room, sequence): (RoomId, u64)) -> Vec<u8> {
     let me = &state.own.identity;
     let mut keys = Ratchet::agree(seed, &who.identity.dh, &me.dh.public(), &who.device.device, &me.device);
     (0..counter).for_each(|_| drop(keys.turn()));
-    let known = Known { room, epoch: EpochId([2; 32]), sequence: Some(counter), mls: vec![1], piece: None };
+    let known = Known { room, epoch: EpochId([2; 32]), sequence: Some(sequence), mls: vec![1], piece: None };
     keys.turn().seal(&[3; 12], &codec::encode(&known)).unwrap()
 }
 
@@ -107,6 +112,24 @@ fn an_envelope_that_overtakes_its_seed_is_kept_opened_with_the_seed_and_its_send
         // A repeat of the first is answered the same.
         hand(&mut intake, state, &mut delivery, turn, 2, &early[0]);
         assert_eq!(owed(&delivery, &ben), [first, first]);
+    });
+}
+
+#[test]
+fn what_comes_so_late_that_its_key_is_forgotten_is_not_answered_although_later_ones_were_taken_in() {
+    in_turn(|state, turn| {
+        hold(turn);
+        let ben = Person::new(state, turn, 1);
+        let (mut intake, mut delivery) = (Intake::default(), Delivery::default());
+        learn(state, &ben, &seed(u64::MAX));
+        let highest = SKIPPED_MAX as u64 + 1;
+        // One key more was skipped than is remembered: the lowest is gone.
+        let [last, forgotten, skipped] =
+            [(highest, 0), (0, 1), (1, 1)].map(|(counter, place)| sealed_for(state, &ben, &seed(u64::MAX), counter, (ROOM, place)));
+        for envelope in [&last, &forgotten, &skipped] {
+            hand(&mut intake, state, &mut delivery, turn, 1, envelope);
+        }
+        assert_eq!(owed(&delivery, &ben), [frame_id(&last), frame_id(&skipped)]);
     });
 }
 
