@@ -71,7 +71,11 @@ fn a88_r11_s4_13_whatever_people_do_no_log_no_error_and_no_file_of_real_nodes_an
     ana.json(&["send", NAMES[2], SAID[1], "--wait", "delivered", "--timeout", "40s"]).unwrap();
     let own = ana.json(&["id"]).unwrap().remove(0);
 
-    // And make mistakes.
+    // And make mistakes. To ask a friend again is one while they answer; of one who does not, it makes the friendship again.
+    within(SOON, "the second knows that the first is back", || {
+        Ok(ben.json(&["friends"])?.iter().any(|friend| friend["name"] == NAMES[0] && friend["online"] == true).then_some(()))
+    })
+    .unwrap();
     let bent = format!("{}zz", &invite[..invite.len() - 2]);
     let mut printed = String::new();
     for wrong in [&["add", &bent][..], &["add", &invite], &["accept", &request], &["device", "join", &code], &["relay", "add", &link[..60]]]
