@@ -73,7 +73,7 @@ fn keys_and_signatures_with_a_part_of_small_order_are_taken_as_by_the_other_libr
             }
         }
     }
-    // Of no part of small order at R, two of three drawn numbers, with keys whose own part the challenge happens to cancel.
+    // Good are those whose R has no part of small order and is not zero, when the challenge cancels that of the key.
     assert!(taken >= 10 && refused > 1_000, "{taken} taken, {refused} refused");
 }
 
