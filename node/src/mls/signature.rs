@@ -1,6 +1,6 @@
 //! Ed25519 of leaves (RFC 8032), by AWS-LC.
 //!
-//! Each text of a room is signed by its writer and verified by each reader, so this is what a text costs most. Verified strictly, as
+//! Each text of a room is signed by its writer and verified by each reader, so no other step of a text costs more. Verified strictly, as
 //! everything else in the protocol is: `s` below the order of the group and `R` by its canonical bytes (AWS-LC checks
 //! both), key and `R` not of small order (checked here).
 
