@@ -12,8 +12,10 @@
 mod error;
 mod file;
 mod found;
+mod messages;
 mod migrate;
 mod pages;
+mod places;
 mod schema;
 mod scrub;
 mod tables;

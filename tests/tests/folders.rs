@@ -48,6 +48,9 @@ static B832C3BD2: Build = Build { name: "832c3bd2", made: 1_795_953_266, net: "1
 /// Before what is typed and not sent was kept.
 static B97ACDFD: Build = Build { name: "97acdfd", made: 1_796_010_748, net: "127.83.95", places: Mutex::new(()) };
 
+/// Before messages stood under whole numbers in the store.
+static F39AB35: Build = Build { name: "f39ab35", made: 1_796_056_220, net: "127.83.96", places: Mutex::new(()) };
+
 impl Build {
     /// Runs a story with its folders. Once they are old enough for what lies in them to expire, the clocks of nodes are put back to
     /// the day after they were made.
@@ -183,6 +186,21 @@ fn folders_of_832c3bd2_keep_their_history_and_their_friends_talk_on() {
 #[test]
 fn folders_of_97acdfd_keep_their_history_and_their_friends_talk_on() {
     B97ACDFD.tell(keep_their_history_and_talk_on);
+}
+
+#[test]
+fn folders_of_f39ab35_keep_their_history_and_their_friends_talk_on() {
+    F39AB35.tell(keep_their_history_and_talk_on);
+}
+
+#[test]
+fn rooms_in_folders_of_f39ab35_go_on_with_all_their_texts() {
+    F39AB35.tell(rooms_go_on_with_all_their_texts);
+}
+
+#[test]
+fn requests_in_folders_of_f39ab35_go_on_and_who_was_blocked_stays_so() {
+    F39AB35.tell(requests_go_on_and_who_was_blocked_stays_so);
 }
 
 #[test]

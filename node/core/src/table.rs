@@ -7,7 +7,7 @@
 
 /// Version of everything below. An older store is brought up to it by [`migration`](crate::migration); a newer one is
 /// refused, never changed. It says nothing about the wire.
-pub const SCHEMA_VERSION: u32 = 11;
+pub const SCHEMA_VERSION: u32 = 12;
 
 /// Makes the tables of one list.
 macro_rules! tables {

@@ -54,6 +54,8 @@ pub struct Store {
     is_in_turn: Cell<bool>,
     /// Whether turns have ended that become durable with the next one.
     is_held: Cell<bool>,
+    /// Whether messages stand where those of before store 12 do.
+    pub(super) has_earlier: Cell<bool>,
     #[cfg(test)]
     pub(crate) failing_commits: Cell<u32>,
     /// Keeps the handle for checking open until the connection is closed: closing any
@@ -96,16 +98,21 @@ impl Store {
             has_written: Cell::new(has_log),
             is_in_turn: Cell::new(false),
             is_held: Cell::new(false),
+            has_earlier: Cell::new(true),
             #[cfg(test)]
             failing_commits: Cell::new(0),
             _file: file,
         };
-        store.migrate(version).map_err(|error| OpenError::from_store(error, path)).inspect_err(|_| {
-            // Nothing of a failed step was committed. A log that was not there holds nothing but its rest.
-            if is_first {
-                let _ = std::fs::remove_file(&log);
-            }
-        })?;
+        store
+            .migrate(version)
+            .and_then(|()| store.look_for_earlier_messages())
+            .map_err(|error| OpenError::from_store(error, path))
+            .inspect_err(|_| {
+                // Nothing of a failed step was committed. A log that was not there holds nothing but its rest.
+                if is_first {
+                    let _ = std::fs::remove_file(&log);
+                }
+            })?;
         if has_log {
             // Whatever the log holds was checked. A full disk is no reason not to open: the
             // log stays as it is, and the next checkpoint tries again.
@@ -229,14 +236,18 @@ impl Store {
 
     /// Writes inside a turn; refused outside, where it would be durable on its own.
     pub(super) fn write(&self, sql: &str, params: impl Params) -> Result<(), StoreError> {
+        self.written(sql, params).map(drop)
+    }
+
+    /// The same, and how many rows it wrote.
+    pub(super) fn written(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
         if self.db.is_autocommit() || !self.is_in_turn.get() {
             let error = StoreError::Failed("write outside of a turn");
             self.note(error);
             return Err(error);
         }
         self.has_written.set(true);
-        self.noting(|db| db.prepare_cached(sql)?.execute(params))?;
-        Ok(())
+        self.noting(|db| db.prepare_cached(sql)?.execute(params))
     }
 
     pub(super) fn noting<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::error::StoreError;
 use super::file::Store;
-use super::schema;
+use super::{places, schema};
 use symbolon_core::migration::{self, Step};
 use symbolon_core::table::SCHEMA_VERSION;
 
@@ -22,6 +22,9 @@ impl Store {
         for step in steps {
             for table in &step.tables {
                 self.write(&schema::create(*table), [])?;
+            }
+            if step.from + 1 == places::SINCE {
+                places::CREATE.iter().try_for_each(|table| self.write(table, []))?;
             }
             (step.rows)(&mut turn).map_err(|error| self.take_fault().unwrap_or(StoreError::Failed(error.0)))?;
         }

@@ -4,7 +4,7 @@
 //! index of words.
 
 use super::error::StoreError;
-use super::words;
+use super::{places, words};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use symbolon_core::migration;
@@ -47,12 +47,13 @@ pub(super) fn statements(table: Table) -> Result<&'static Statements, StoreError
 
 /// What makes all tables.
 pub(super) fn creation() -> impl Iterator<Item = String> {
-    tables(Table::ALL.into_iter()).chain(words::CREATE.map(str::to_owned))
+    tables(Table::ALL.into_iter()).chain(places::CREATE.into_iter().chain(words::CREATE).map(str::to_owned))
 }
 
 /// What stands in SQLite's schema of a store of this version.
 pub(super) fn schema(version: u32) -> impl Iterator<Item = String> {
-    tables(migration::tables_of(version)).chain(words::SCHEMA.map(str::to_owned))
+    let of_messages = places::CREATE.into_iter().filter(move |_| version >= places::SINCE);
+    tables(migration::tables_of(version)).chain(of_messages.chain(words::SCHEMA).map(str::to_owned))
 }
 
 /// What makes one table.
@@ -69,4 +70,4 @@ fn create_named(name: &str) -> String {
 }
 
 /// Statements kept ready: all of them, and those of transactions and the log.
-pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + words::STATEMENTS + 6;
+pub(super) const STATEMENTS: usize = (Table::ALL.len() + 1) * 5 + words::STATEMENTS + places::STATEMENTS + 6;

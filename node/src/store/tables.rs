@@ -12,11 +12,11 @@ use symbolon_core::table::{Change, Table};
 use symbolon_core::world::{RANGE_LIMIT, Rows, Shelf, ShelfError, ShelfMut};
 
 impl Store {
-    fn row(&self, table: &Statements, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn row(&self, table: &Statements, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.noting(|db| db.prepare_cached(&table.get)?.query_row([key], |row| row.get(0)).optional())
     }
 
-    fn rows(&self, sql: &str, bound: &[u8], limit: usize) -> Result<Rows, StoreError> {
+    pub(super) fn rows(&self, sql: &str, bound: &[u8], limit: usize) -> Result<Rows, StoreError> {
         let limit = limit.min(RANGE_LIMIT);
         self.noting(|db| {
             let mut statement = db.prepare_cached(sql)?;
@@ -24,11 +24,11 @@ impl Store {
         })
     }
 
-    fn put_row(&self, table: &Statements, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn put_row(&self, table: &Statements, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         self.write(&table.put, params![key, value])
     }
 
-    fn delete_row(&self, table: &Statements, key: &[u8]) -> Result<(), StoreError> {
+    pub(super) fn delete_row(&self, table: &Statements, key: &[u8]) -> Result<(), StoreError> {
         self.write(&table.delete, params![key])
     }
 }
@@ -55,15 +55,23 @@ impl Store {
 
 impl Shelf for Turn<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ShelfError> {
-        Ok(self.store.row(statements(table)?, key)?)
+        Ok(if table == Table::Message { self.store.message(key) } else { self.store.row(statements(table)?, key) }?)
     }
 
     fn range(&self, table: Table, from: &[u8], limit: usize) -> Result<Rows, ShelfError> {
-        Ok(self.store.rows(&statements(table)?.range, from, limit)?)
+        Ok(if table == Table::Message {
+            self.store.messages(from, limit)
+        } else {
+            self.store.rows(&statements(table)?.range, from, limit)
+        }?)
     }
 
     fn range_back(&self, table: Table, before: &[u8], limit: usize) -> Result<Rows, ShelfError> {
-        Ok(self.store.rows(&statements(table)?.range_back, before, limit)?)
+        Ok(if table == Table::Message {
+            self.store.messages_back(before, limit)
+        } else {
+            self.store.rows(&statements(table)?.range_back, before, limit)
+        }?)
     }
 
     fn search(&self, words: &str, before: u64, limit: usize) -> Result<Vec<u64>, ShelfError> {
@@ -74,6 +82,8 @@ impl Shelf for Turn<'_> {
 impl ShelfMut for Turn<'_> {
     fn apply(&mut self, change: &Change) -> Result<(), ShelfError> {
         match change {
+            Change::Put(Table::Message, key, value) => self.store.put_message(key, value)?,
+            Change::Delete(Table::Message, key) => self.store.delete_message(key)?,
             Change::Put(table, key, value) => self.store.put_row(statements(*table)?, key, value)?,
             Change::Delete(table, key) => self.store.delete_row(statements(*table)?, key)?,
             Change::Index(number, text) => self.store.index(*number, text)?,

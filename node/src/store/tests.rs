@@ -3,6 +3,7 @@
 
 mod damage;
 mod log;
+mod messages;
 mod migrate;
 mod words;
 
@@ -74,11 +75,16 @@ fn put(table: Table, key: &[u8], value: &[u8]) -> Change {
     Change::Put(table, key.to_vec(), value.to_vec())
 }
 
-/// One turn with a row of 2 KB for each number.
+/// The key of a message: its conversation and when it arrived.
+fn message_key(conversation: u8, arrival: u32) -> Vec<u8> {
+    [[conversation; 32].as_slice(), &u64::from(arrival).to_be_bytes()].concat()
+}
+
+/// One turn with a message of 2 KB for each number.
 fn fill(store: &Store, numbers: std::ops::Range<u32>) {
     let mut turn = store.begin().unwrap();
     for number in numbers {
-        turn.apply(&put(Table::Message, &number.to_be_bytes(), &[number as u8; 2_000])).unwrap();
+        turn.apply(&put(Table::Message, &message_key(7, number), &[number as u8; 2_000])).unwrap();
     }
     turn.commit().unwrap();
 }
@@ -232,6 +238,7 @@ fn text_is_nowhere_in_the_files() {
     let store = home.open();
     let mut turn = store.begin().unwrap();
     turn.apply(&put(Table::Message, b"a key to find", b"a text to find")).unwrap();
+    turn.apply(&put(Table::Message, b"an id of 32 bytes, easy to find \0\0\0\0\0\0\x01", b"a text to find")).unwrap();
     turn.commit().unwrap();
     let both = home.files();
     store.finish().unwrap();
@@ -294,7 +301,7 @@ fn full_disk_is_told_and_leaves_the_store_readable() {
     fill(&store, 0..20);
     store.limit_growth(4);
     let mut turn = store.begin().unwrap();
-    let refused = (100..200u32).find_map(|number| turn.apply(&put(Table::Message, &number.to_be_bytes(), &[1; 2_000])).err());
+    let refused = (100..200u32).find_map(|number| turn.apply(&put(Table::Message, &message_key(7, number), &[1; 2_000])).err());
     assert!(refused.is_some());
     drop(turn);
     assert_eq!(store.take_fault(), Some(StoreError::Full));

@@ -7,8 +7,13 @@ use symbolon_core::world::ShelfError;
 
 /// A folder whose store is of the oldest version that can be brought up to date.
 fn older() -> Home {
-    let home = Home::filled();
+    let home = Home::new();
+    let store = home.open();
+    messages::fill_earlier(&store, 0..200);
+    store.finish().unwrap();
+    drop(store);
     with_connection(&home, |db| {
+        db.execute_batch("DROP TABLE message_room; DROP TABLE message_row").unwrap();
         let later = Table::ALL.into_iter().filter(|table| !migration::tables_of(OLDEST).any(|old| old == *table));
         for table in later {
             db.execute_batch(&format!("DROP TABLE {}", table.name())).unwrap();
