@@ -312,7 +312,8 @@ fn a63_who_is_removed_does_not_undo_it_however_many_commits_they_make_first() {
 
 #[test]
 fn a64_a_text_of_a_branch_that_gave_way_is_not_sent_to_who_was_not_in_it() {
-    for seed in 17..21 {
+    let mut given_up = 0;
+    for seed in 17..25 {
         let mut sim = crew(seed, &["Ana", "Ben", "Cem"]);
         let eda = sim.add("Eda");
         sim.befriend(ANA, eda);
@@ -329,8 +330,12 @@ fn a64_a_text_of_a_branch_that_gave_way_is_not_sent_to_who_was_not_in_it() {
         assert!(texts(&mut sim, eda, "The crew").is_empty(), "seed {seed}");
         let has = texts(&mut sim, ANA, "The crew").len() == 1;
         let view = sim.message(BEN, sent.message);
-        assert!(has || (view.state == MessageState::Failed && view.reason.is_some()), "seed {seed}: it arrives, or its writer is asked");
+        let is_given_up = view.state == MessageState::Failed && view.reason.is_some();
+        assert!(has != is_given_up, "seed {seed}: it arrives, or its writer is asked");
+        given_up += u32::from(is_given_up);
     }
+    // Where Ben's branch gave way, it would be sealed for a room that Eda is in; where it stands, she came in later.
+    assert!((1..8).contains(&given_up), "{given_up} of 8");
 }
 
 #[test]
