@@ -202,14 +202,17 @@ fn damage(kind: Kind, whole: &[u8], other: &[u8], is_log: bool, dice: &mut Dice)
     bytes
 }
 
-/// Whether a log was altered from somewhere in its last transaction on, or cut.
+/// Whether a log was altered from somewhere in its last transaction on, or cut. A log that was begun again has frames of before
+/// behind those in use; they bear another salt than its header.
 fn touches_the_end(whole: &[u8], damaged: &[u8]) -> bool {
     if damaged.len() < whole.len() {
         return true;
     }
     let last_change = whole.iter().zip(damaged).rposition(|(a, b)| a != b).unwrap_or_default();
+    let salt = whole.get(16..24);
     let frames = whole.get(LOG_HEADER..).unwrap_or_default().chunks_exact(FRAME);
     let commits: Vec<usize> = frames
+        .take_while(|frame| frame.get(8..16) == salt)
         .enumerate()
         .filter(|(_, frame)| frame.get(4..8) != Some(&[0; 4]))
         .map(|(index, _)| LOG_HEADER + (index + 1) * FRAME)
