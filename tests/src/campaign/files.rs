@@ -95,8 +95,9 @@ fn bytes_of(field: ValueRef<'_>) -> Vec<u8> {
 pub fn rows(folder: &Path) -> Result<Rows, Trouble> {
     let db = connect(folder, true)?;
     let read = || -> rusqlite::Result<Rows> {
-        // Not the index of words, which has no such rows.
-        let mut names = db.prepare("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE TABLE %(key BLOB %'")?;
+        // Not the index of words, which has no such rows, nor the numbers of conversations, which have no value.
+        let mut names =
+            db.prepare("SELECT name FROM sqlite_schema WHERE sql LIKE 'CREATE TABLE %(key BLOB %' AND name <> 'message_room'")?;
         let names: Vec<String> = names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
         let mut rows = Rows::new();
         for name in names {
@@ -108,6 +109,14 @@ pub fn rows(folder: &Path) -> Result<Rows, Trouble> {
                 let value = if fields.len() > 1 { fields.pop().unwrap_or_default() } else { Vec::new() };
                 rows.insert((name.clone(), fields.concat()), value);
             }
+        }
+        // Messages under the keys that they have for the core.
+        let placed = "SELECT key, place & 0xffffffffff, value FROM message_room JOIN message_row ON place >> 40 = number";
+        let mut placed = db.prepare(placed)?;
+        let mut found = placed.query([])?;
+        while let Some(row) = found.next()? {
+            let fields = [row.get_ref(0).map(bytes_of)?, row.get_ref(1).map(bytes_of)?];
+            rows.insert(("message".to_owned(), fields.concat()), row.get(2)?);
         }
         Ok(rows)
     };

@@ -295,9 +295,10 @@ fn disk(home: &Path, ix: Ix, room: RoomId) -> Disk {
     let db = files::connect(copy.path(), true).unwrap();
     let count = |table: &str| db.query_row(&format!("SELECT COUNT(*) FROM {table}"), [], |row| row.get::<_, u32>(0)).unwrap() as usize;
     let (outbox, pieces) = (count("outbox"), count("piece"));
-    let mut all = db.prepare("SELECT * FROM message ORDER BY key").unwrap();
-    let rows = all.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap().map(Result::unwrap);
-    let texts = rows.filter(|(key, _)| key.starts_with(room.as_bytes())).map(|(_, row)| read::<MessageRow>(&row).text).collect();
+    drop(db);
+    let rows = files::rows(copy.path()).unwrap();
+    let of_room = rows.iter().filter(|((table, key), _)| table == "message" && key.starts_with(room.as_bytes()));
+    let texts = of_room.map(|(_, row)| read::<MessageRow>(row).text).collect();
     Disk { outbox, pieces, texts }
 }
 
