@@ -1,7 +1,7 @@
 //! The tables in SQL: what makes them, and everything that is said to them.
 //!
-//! One SQL table for each [`Table`] of the core, one for the rows of OpenMLS, and the
-//! index of words.
+//! One SQL table for each [`Table`] of the core, two more for [messages](places), one for the rows of OpenMLS,
+//! and the index of words.
 
 use super::error::StoreError;
 use super::{places, words};
