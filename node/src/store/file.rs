@@ -108,7 +108,7 @@ impl Store {
             .and_then(|()| store.look_for_earlier_messages())
             .map_err(|error| OpenError::from_store(error, path))
             .inspect_err(|_| {
-                // Nothing of a failed step was committed. A log that was not there holds nothing but its rest.
+                // A log that was not there holds nothing but the steps, whole or not: without it the store is as it was.
                 if is_first {
                     let _ = std::fs::remove_file(&log);
                 }

@@ -1,7 +1,7 @@
 //! The messages: under whole numbers ([places](super::places)), and those that came before them.
 //!
 //! What came before store 12 stays where it is, in the table under its bytes, and so does every key of another shape. A row
-//! that is written again moves. As long as that table has rows, both are asked.
+//! that is written again moves. A store that had rows there when it was opened asks both.
 
 use super::error::StoreError;
 use super::file::Store;

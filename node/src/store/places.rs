@@ -3,7 +3,7 @@
 //! A message's key is its conversation (32 B) and the number of its arrival (8 B). A table whose key is bytes is an index to
 //! SQLite, and the inner nodes of an index hold whole rows: one more message wrote 8 to 9 pages, to be encrypted and moved. So
 //! each conversation has a small number, and a message stands under one whole number made of both: in such a table the rows
-//! are in the leaves alone, and one at the end is appended (decision 0047).
+//! are in the leaves alone, and one behind all others is appended (decision 0047).
 
 /// The first version whose messages have whole numbers.
 pub(super) const SINCE: u32 = 12;
@@ -39,7 +39,7 @@ pub(super) const RANGES: [&str; 4] = [
     "SELECT key, place, value FROM message_room CROSS JOIN message_row WHERE key < ?1 \
      AND place >= number << 40 AND place < (number + 1) << 40 ORDER BY key DESC, place DESC LIMIT ?2",
 ];
-/// Numbers of conversations that are gone are given again: nothing stands under them.
+/// The highest number that is gone is given again: nothing stands under it.
 pub(super) const NEXT_ROOM: &str = "SELECT ifnull(max(number), 0) + 1 FROM message_room";
 pub(super) const ADD_ROOM: &str = "INSERT INTO message_room (key, number) VALUES (?1, ?2)";
 /// A conversation without messages leaves nothing behind, not even its name.

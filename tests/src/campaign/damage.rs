@@ -208,17 +208,17 @@ fn touches_the_end(whole: &[u8], damaged: &[u8]) -> bool {
     if damaged.len() < whole.len() {
         return true;
     }
-    let last_change = whole.iter().zip(damaged).rposition(|(a, b)| a != b).unwrap_or_default();
     let salt = whole.get(16..24);
     let frames = whole.get(LOG_HEADER..).unwrap_or_default().chunks_exact(FRAME);
-    let commits: Vec<usize> = frames
-        .take_while(|frame| frame.get(8..16) == salt)
-        .enumerate()
-        .filter(|(_, frame)| frame.get(4..8) != Some(&[0; 4]))
-        .map(|(index, _)| LOG_HEADER + (index + 1) * FRAME)
-        .collect();
-    let before_last = commits.iter().rev().nth(1).copied().unwrap_or_default();
-    last_change >= before_last
+    let in_use = frames.take_while(|frame| frame.get(8..16) == salt);
+    let is_last = |frame: &[u8]| frame.get(4..8) != Some(&[0; 4]);
+    let commits: Vec<usize> =
+        in_use.enumerate().filter(|(_, frame)| is_last(frame)).map(|(index, _)| LOG_HEADER + (index + 1) * FRAME).collect();
+    let mut ends = commits.iter().rev().copied();
+    let (end, before_last) = (ends.next().unwrap_or(LOG_HEADER), ends.next().unwrap_or_default());
+    // What is changed behind the end is used by nobody, and loses nothing.
+    let change = whole.iter().zip(damaged).take(end).rposition(|(a, b)| a != b);
+    change.is_some_and(|at| at >= before_last)
 }
 
 fn texts(node: &Node) -> Result<Vec<String>, Trouble> {

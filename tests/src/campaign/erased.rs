@@ -141,12 +141,28 @@ pub fn replay(folder: &Path, earlier: &Rows, later: &Rows, secure_delete: bool) 
     let db = files::connect(folder, secure_delete)?;
     // The index of words has tables of another form.
     let is_plain = |table: &str| !table.starts_with("words");
+    // A message stands under the number of its conversation, which is there, and that of its arrival.
+    let place_of = |key: &[u8]| -> Option<(Vec<u8>, i64)> {
+        let (room, arrival) = key.split_last_chunk::<8>()?;
+        Some((room.to_vec(), i64::from_be_bytes(*arrival)))
+    };
     let play = || -> rusqlite::Result<()> {
         db.execute_batch("BEGIN IMMEDIATE")?;
         for (table, key) in earlier.keys().filter(|key| is_plain(&key.0) && !later.contains_key(key)) {
+            if let Some(place) = place_of(key).filter(|_| table == "message") {
+                let delete = "DELETE FROM message_row WHERE place = (SELECT (number << 40) + ?2 FROM message_room WHERE key = ?1)";
+                db.execute(delete, place)?;
+                continue;
+            }
             db.execute(&format!("DELETE FROM {table} WHERE key = ?1"), [key])?;
         }
         for ((table, key), value) in later.iter().filter(|((table, _), _)| is_plain(table)) {
+            if let Some((room, arrival)) = place_of(key).filter(|_| table == "message") {
+                let put =
+                    "INSERT OR REPLACE INTO message_row (place, value) SELECT (number << 40) + ?2, ?3 FROM message_room WHERE key = ?1";
+                db.execute(put, rusqlite::params![room, arrival, value])?;
+                continue;
+            }
             let put = format!("INSERT INTO {table} (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
             db.execute(&put, rusqlite::params![key, value])?;
         }

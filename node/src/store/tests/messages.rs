@@ -112,7 +112,7 @@ fn messages_are_answered_as_a_sorted_list_would_whatever_was_done_and_wherever_t
 }
 
 #[test]
-fn conversation_whose_last_message_is_gone_leaves_no_name_and_its_number_to_another() {
+fn conversation_whose_last_message_is_gone_leaves_no_name_and_the_highest_number_to_another() {
     let home = Home::new();
     let store = home.open();
     let change = |change: Change| {
