@@ -1,7 +1,7 @@
 //! Where a message stands, and what is said to the tables of messages.
 //!
 //! A message's key is its conversation (32 B) and the number of its arrival (8 B). A table whose key is bytes is an index to
-//! SQLite, and the inner nodes of an index hold whole rows: one more message wrote 8 to 9 pages, to be encrypted and moved. So
+//! SQLite, and the inner nodes of an index hold whole rows: 17 more messages wrote 8 to 9 pages, to be encrypted and moved. So
 //! each conversation has a small number, and a message stands under one whole number made of both: in such a table the rows
 //! are in the leaves alone, and one behind all others is appended (decision 0047).
 
@@ -45,9 +45,10 @@ pub(super) const ADD_ROOM: &str = "INSERT INTO message_room (key, number) VALUES
 /// A conversation without messages leaves nothing behind, not even its name.
 pub(super) const FORGET_ROOM: &str = "DELETE FROM message_room WHERE key = ?1 AND NOT EXISTS \
                            (SELECT 1 FROM message_row WHERE place >= number << 40 AND place < (number + 1) << 40)";
+/// Asked once, when a store is opened.
 pub(super) const HAS_EARLIER: &str = "SELECT EXISTS (SELECT 1 FROM message)";
 /// How many statements there are to keep ready.
-pub(super) const STATEMENTS: usize = 11;
+pub(super) const STATEMENTS: usize = 10;
 
 /// Where a message stands: its conversation and the number of its arrival. `None` for a key of another shape.
 pub(super) fn place_of(key: &[u8]) -> Option<(&[u8], i64)> {
